@@ -57,3 +57,10 @@ const (
 	OffsetEnd       int64 = -1
 	OffsetNone      int64 = -1001
 )
+
+// Bounds are the ends of a partition's log: the first offset that can be
+// read, the last stable offset (where read_committed readers stop) and the
+// high watermark (the end of the log).
+type Bounds struct {
+	Low, LastStable, High int64
+}
