@@ -1,0 +1,383 @@
+package abi
+
+import "math"
+
+// Reader reads msgpack values from a byte slice without copying. The first
+// error sticks: every later read returns zero values, so a caller may read a
+// whole message and look at Err once.
+//
+// Byte strings alias the slice given to NewReader. Not safe for concurrent use.
+type Reader struct {
+	buf []byte
+	off int
+	err *SyntaxError
+}
+
+// NewReader returns a reader at the start of b.
+func NewReader(b []byte) Reader { return Reader{buf: b} }
+
+// Reset makes r read from b.
+func (r *Reader) Reset(b []byte) { r.buf, r.off, r.err = b, 0, nil }
+
+// Err returns the first error, or nil. The result is a *SyntaxError.
+func (r *Reader) Err() error {
+	if r.err == nil {
+		return nil
+	}
+	return r.err
+}
+
+// Offset is the position of the next byte to be read.
+func (r *Reader) Offset() int { return r.off }
+
+// Len is the number of bytes not read yet; 0 after an error.
+func (r *Reader) Len() int {
+	if r.err != nil {
+		return 0
+	}
+	return len(r.buf) - r.off
+}
+
+// Rest returns the bytes not read yet, aliasing the input.
+func (r *Reader) Rest() []byte { return r.buf[r.off:] }
+
+func (r *Reader) fail(want string) {
+	if r.err == nil {
+		r.err = &SyntaxError{Offset: r.off, Want: want}
+	}
+}
+
+// Fail records an error at the current position unless there is one already.
+// Message readers outside this package use it for their own rules.
+func (r *Reader) Fail(want string) { r.fail(want) }
+
+// next returns the first byte of the next value without consuming it.
+func (r *Reader) next(want string) (byte, bool) {
+	if r.err != nil {
+		return 0, false
+	}
+	if r.off >= len(r.buf) {
+		r.fail(want)
+		return 0, false
+	}
+	return r.buf[r.off], true
+}
+
+// big reads n big-endian bytes that follow the type byte and consumes both.
+func (r *Reader) big(n int, want string) (uint64, bool) {
+	if len(r.buf)-r.off <= n {
+		r.fail(want)
+		return 0, false
+	}
+	var v uint64
+	for _, c := range r.buf[r.off+1 : r.off+1+n] {
+		v = v<<8 | uint64(c)
+	}
+	r.off += 1 + n
+	return v, true
+}
+
+// Nil consumes a nil if it is the next value and says whether it was.
+func (r *Reader) Nil() bool {
+	if r.err == nil && r.off < len(r.buf) && r.buf[r.off] == 0xc0 {
+		r.off++
+		return true
+	}
+	return false
+}
+
+// Bool reads a boolean.
+func (r *Reader) Bool() bool {
+	c, ok := r.next("bool")
+	if ok && (c == 0xc2 || c == 0xc3) {
+		r.off++
+		return c == 0xc3
+	}
+	r.fail("bool")
+	return false
+}
+
+// Int reads an integer that fits in 64 signed bits, in any form.
+func (r *Reader) Int() int64 {
+	const want = "integer"
+	c, ok := r.next(want)
+	if !ok {
+		return 0
+	}
+	if c < 0x80 || c >= 0xe0 {
+		r.off++
+		return int64(int8(c))
+	}
+	switch c {
+	case 0xcc, 0xcd, 0xce, 0xcf:
+		v, _ := r.big(1<<(c-0xcc), want)
+		if v > math.MaxInt64 {
+			r.fail("integer within 64 signed bits")
+			return 0
+		}
+		return int64(v)
+	case 0xd0:
+		v, _ := r.big(1, want)
+		return int64(int8(v))
+	case 0xd1:
+		v, _ := r.big(2, want)
+		return int64(int16(v))
+	case 0xd2:
+		v, _ := r.big(4, want)
+		return int64(int32(v))
+	case 0xd3:
+		v, _ := r.big(8, want)
+		return int64(v)
+	}
+	r.fail(want)
+	return 0
+}
+
+// Uint reads a non-negative integer.
+func (r *Reader) Uint() uint64 {
+	const want = "non-negative integer"
+	c, ok := r.next(want)
+	if !ok {
+		return 0
+	}
+	switch {
+	case c < 0x80:
+		r.off++
+		return uint64(c)
+	case c >= 0xcc && c <= 0xcf:
+		v, _ := r.big(1<<(c-0xcc), want)
+		return v
+	case c >= 0xd0 && c <= 0xd3:
+		if v := r.Int(); v >= 0 {
+			return uint64(v)
+		}
+	}
+	r.fail(want)
+	return 0
+}
+
+// Int32 reads an integer that fits in 32 signed bits.
+func (r *Reader) Int32() int32 {
+	v := r.Int()
+	if v < math.MinInt32 || v > math.MaxInt32 {
+		r.fail("integer within 32 bits")
+		return 0
+	}
+	return int32(v)
+}
+
+// Float reads a float of either size, or an integer as a float.
+func (r *Reader) Float() float64 {
+	const want = "number"
+	c, ok := r.next(want)
+	if !ok {
+		return 0
+	}
+	switch {
+	case c == 0xcb:
+		v, _ := r.big(8, want)
+		return math.Float64frombits(v)
+	case c == 0xca:
+		v, _ := r.big(4, want)
+		return float64(math.Float32frombits(uint32(v)))
+	case c == 0xcf:
+		v, _ := r.big(8, want)
+		return float64(v)
+	case c < 0x80 || c >= 0xe0 || c >= 0xcc && c <= 0xd3:
+		return float64(r.Int())
+	}
+	r.fail(want)
+	return 0
+}
+
+// Bytes reads a byte string or a string; nil gives a nil slice, an empty one
+// a slice that is empty but not nil. The result aliases the input.
+func (r *Reader) Bytes() []byte {
+	const want = "byte string or nil"
+	c, ok := r.next(want)
+	if !ok {
+		return nil
+	}
+	var n uint64
+	switch {
+	case c == 0xc0:
+		r.off++
+		return nil
+	case c >= 0xa0 && c <= 0xbf:
+		n = uint64(c & 31)
+		r.off++
+	case c == 0xc4 || c == 0xd9:
+		n, ok = r.big(1, want)
+	case c == 0xc5 || c == 0xda:
+		n, ok = r.big(2, want)
+	case c == 0xc6 || c == 0xdb:
+		n, ok = r.big(4, want)
+	default:
+		r.fail(want)
+		return nil
+	}
+	if !ok {
+		return nil
+	}
+	if n > uint64(len(r.buf)-r.off) {
+		r.fail("a byte string that ends within the message")
+		return nil
+	}
+	end := r.off + int(n)
+	v := r.buf[r.off:end:end]
+	r.off = end
+	return v
+}
+
+// Str reads a string (or a byte string) that is not nil. The result aliases
+// the input. UTF-8 is not checked.
+func (r *Reader) Str() []byte {
+	if c, ok := r.next("string"); !ok || c == 0xc0 {
+		r.fail("string")
+		return nil
+	}
+	return r.Bytes()
+}
+
+// Array reads the header of an array and returns its length, which is never
+// more than the bytes left, so a caller may allocate by it.
+func (r *Reader) Array() int {
+	const want = "array"
+	c, ok := r.next(want)
+	if !ok {
+		return 0
+	}
+	var n uint64
+	switch {
+	case c >= 0x90 && c <= 0x9f:
+		n = uint64(c & 15)
+		r.off++
+	case c == 0xdc:
+		n, _ = r.big(2, want)
+	case c == 0xdd:
+		n, _ = r.big(4, want)
+	default:
+		r.fail(want)
+		return 0
+	}
+	if n > uint64(len(r.buf)-r.off) {
+		r.fail("an array that ends within the message")
+		return 0
+	}
+	return int(n)
+}
+
+// ArrayMin reads the header of an array of at least n values and returns how
+// many more there are; the caller skips those with SkipN: they belong to a
+// newer minor version.
+func (r *Reader) ArrayMin(n int, want string) int {
+	at := r.off
+	got := r.Array()
+	if r.err == nil && got < n {
+		r.off = at
+		r.fail(want)
+		return 0
+	}
+	return got - n
+}
+
+// Map reads the header of a map and returns the number of pairs, which is
+// never more than half the bytes left.
+func (r *Reader) Map() int {
+	const want = "map"
+	c, ok := r.next(want)
+	if !ok {
+		return 0
+	}
+	var n uint64
+	switch {
+	case c >= 0x80 && c <= 0x8f:
+		n = uint64(c & 15)
+		r.off++
+	case c == 0xde:
+		n, _ = r.big(2, want)
+	case c == 0xdf:
+		n, _ = r.big(4, want)
+	default:
+		r.fail(want)
+		return 0
+	}
+	if n > uint64(len(r.buf)-r.off)/2 {
+		r.fail("a map that ends within the message")
+		return 0
+	}
+	return int(n)
+}
+
+// Skip passes over one value of any type, at most MaxDepth deep, and returns
+// its bytes, aliasing the input.
+func (r *Reader) Skip() []byte {
+	start := r.off
+	r.skip(0)
+	if r.err != nil {
+		return nil
+	}
+	return r.buf[start:r.off:r.off]
+}
+
+// SkipN passes over n values.
+func (r *Reader) SkipN(n int) {
+	for ; n > 0 && r.err == nil; n-- {
+		r.skip(0)
+	}
+}
+
+func (r *Reader) skip(depth int) {
+	c, ok := r.next("value")
+	if !ok {
+		return
+	}
+	if depth > MaxDepth {
+		r.fail("a value nested at most 64 deep")
+		return
+	}
+	switch {
+	case c < 0x80 || c >= 0xe0 || c == 0xc0 || c == 0xc2 || c == 0xc3:
+		r.off++
+	case c <= 0x8f || c == 0xde || c == 0xdf:
+		for n := r.Map(); n > 0 && r.err == nil; n-- {
+			r.skip(depth + 1)
+			r.skip(depth + 1)
+		}
+	case c <= 0x9f || c == 0xdc || c == 0xdd:
+		for n := r.Array(); n > 0 && r.err == nil; n-- {
+			r.skip(depth + 1)
+		}
+	case c <= 0xbf || c >= 0xc4 && c <= 0xc6 || c >= 0xd9 && c <= 0xdb:
+		r.Bytes()
+	case c == 0xca || c == 0xce || c == 0xd2:
+		r.advance(5)
+	case c == 0xcb || c == 0xcf || c == 0xd3:
+		r.advance(9)
+	case c == 0xcc || c == 0xd0:
+		r.advance(2)
+	case c == 0xcd || c == 0xd1:
+		r.advance(3)
+	case c >= 0xd4 && c <= 0xd8:
+		r.advance(2 + 1<<(c-0xd4))
+	case c >= 0xc7 && c <= 0xc9:
+		n, ok := r.big(1<<(c-0xc7), "extension")
+		if ok {
+			if n >= uint64(len(r.buf)-r.off) {
+				r.fail("an extension that ends within the message")
+				return
+			}
+			r.off += 1 + int(n)
+		}
+	default:
+		r.fail("a msgpack value")
+	}
+}
+
+func (r *Reader) advance(n int) {
+	if len(r.buf)-r.off < n {
+		r.fail("a value that ends within the message")
+		return
+	}
+	r.off += n
+}
