@@ -1,0 +1,3 @@
+package manifest
+
+var keyCodes, valueCodes, referenceCodes, moduleCodes, brokerCodes []Explanation
