@@ -1,0 +1,134 @@
+package codec
+
+import (
+	"math"
+	"strconv"
+	"unsafe"
+
+	"github.com/sliphost/sliphost/abi"
+)
+
+// pow10 are the powers of ten that a float64 holds exactly.
+var pow10 = [...]float64{
+	1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
+	1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+}
+
+// appendNumber appends the number that begins at src[i], a digit or a minus
+// sign, and returns the position after it.
+//
+// The way it is written decides its kind, never its value: a field that holds
+// prices does not change its type with the first round one.
+func appendNumber(dst, src []byte, i int) ([]byte, int, *Error) {
+	start := i
+	neg := src[i] == '-'
+	if neg {
+		i++
+	}
+	// m is the number formed by the first 19 digits, which fit into 64 bits
+	// whatever they are.
+	var m uint64
+	first := i
+	for i < len(src) && isDigit(src[i]) {
+		if i-first < 19 {
+			m = m*10 + uint64(src[i]-'0')
+		}
+		i++
+	}
+	digits := i - first
+	switch {
+	case digits == 0:
+		return dst, i, unexpected(src, i, "after '-', want a digit")
+	case src[first] == '0' && digits > 1:
+		return dst, i, failJSON(start, "number begins with a superfluous 0")
+	}
+	if i == len(src) || src[i] != '.' && src[i]|0x20 != 'e' {
+		return appendInteger(dst, src, start, i, neg, m, digits)
+	}
+
+	exp := 0
+	if src[i] == '.' {
+		i++
+		point := i
+		for i < len(src) && isDigit(src[i]) {
+			if digits < 19 {
+				m = m*10 + uint64(src[i]-'0')
+			}
+			digits++
+			i++
+		}
+		if i == point {
+			return dst, i, unexpected(src, i, "after '.', want a digit")
+		}
+		exp = point - i
+	}
+	if i < len(src) && src[i]|0x20 == 'e' {
+		i++
+		eneg := false
+		if i < len(src) && (src[i] == '+' || src[i] == '-') {
+			eneg = src[i] == '-'
+			i++
+		}
+		efirst, e := i, 0
+		for i < len(src) && isDigit(src[i]) {
+			if e < 1e6 { // far outside of what is used; only no overflow matters
+				e = e*10 + int(src[i]-'0')
+			}
+			i++
+		}
+		if i == efirst {
+			return dst, i, unexpected(src, i, "in an exponent, want a digit")
+		}
+		if eneg {
+			e = -e
+		}
+		exp += e
+	}
+
+	// Both operands exact means one correctly rounded operation gives the
+	// correctly rounded result: this covers nearly all numbers in real data.
+	if digits <= 19 && m < 1<<53 && -22 <= exp && exp <= 22 {
+		f := float64(m)
+		if exp < 0 {
+			f /= pow10[-exp]
+		} else {
+			f *= pow10[exp]
+		}
+		if neg {
+			f = -f
+		}
+		return abi.AppendFloat(dst, f), i, nil
+	}
+	// ParseFloat keeps its argument only in its error, which goes no further.
+	f, err := strconv.ParseFloat(unsafe.String(&src[start], i-start), 64)
+	if err != nil {
+		// The grammar has been checked, so only the range is left.
+		return dst, i, failJSON(start, "number is too large for a 64-bit float")
+	}
+	return abi.AppendFloat(dst, f), i, nil
+}
+
+// appendInteger appends the integer src[start:end] whose first 19 digits form
+// m.
+func appendInteger(dst, src []byte, start, end int, neg bool, m uint64, digits int) ([]byte, int, *Error) {
+	const wide = "integer does not fit into 64 bits and would lose digits; send it as a string, or use codec raw"
+	switch {
+	case digits == 20:
+		last := uint64(src[end-1] - '0')
+		if m > (math.MaxUint64-last)/10 {
+			return dst, end, failJSON(start, wide)
+		}
+		m = m*10 + last
+	case digits > 20:
+		return dst, end, failJSON(start, wide)
+	}
+	if !neg {
+		return abi.AppendUint(dst, m), end, nil
+	}
+	if m > 1<<63 {
+		return dst, end, failJSON(start, wide)
+	}
+	return abi.AppendInt(dst, -int64(m)), end, nil
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
