@@ -12,12 +12,7 @@ import (
 	"strconv"
 )
 
-// Limits of the codec. They hold for every message in both directions; see
-// SPEC.md, "Limits".
-const (
-	// MaxDepth is how deep arrays and maps may nest inside one value.
-	MaxDepth = 64
-)
+//go:generate go run ./internal/abigen -root ..
 
 // SyntaxError says that a message is not what the ABI asks for. It never
 // carries message bytes, so it may be logged.
