@@ -1,0 +1,359 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sort"
+	"time"
+
+	ck "github.com/confluentinc/confluent-kafka-go/v2/kafka"
+)
+
+// Admin creates, describes and deletes. It may be used concurrently.
+type Admin struct {
+	cfg  ClientConfig
+	log  *slog.Logger
+	p    *ck.Producer // the client behind admin; it produces nothing
+	a    *ck.AdminClient
+	logs *logPump
+	done chan struct{}
+	end  context.CancelFunc
+}
+
+// NewAdmin makes an admin client; it does not wait for a broker, see Ready.
+func NewAdmin(cfg ClientConfig) (*Admin, error) {
+	if cfg.servers() == "" {
+		return nil, fmt.Errorf("make a Kafka admin client: %w", errNoServers)
+	}
+	cfg.OnStats = nil
+	props := cfg.base('P', nil)
+	a := &Admin{cfg: cfg, log: cfg.logger(), logs: newLogPump(cfg.logger()), done: make(chan struct{})}
+	m := configMap(props)
+	(*m)["go.logs.channel.enable"] = true
+	(*m)["go.logs.channel"] = a.logs.in
+	p, err := ck.NewProducer(m)
+	if err != nil {
+		a.logs.stop()
+		return nil, newError("make a Kafka admin client", err)
+	}
+	a.p = p
+	if a.a, err = ck.NewAdminClientFromProducer(p); err != nil {
+		p.Close()
+		a.logs.stop()
+		return nil, newError("make a Kafka admin client", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	a.end = cancel
+	go a.drain(ctx)
+	return a, nil
+}
+
+// drain empties the client's events: nobody waits for them, and they would
+// pile up.
+func (a *Admin) drain(ctx context.Context) {
+	defer close(a.done)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case ev, ok := <-a.p.Events():
+			if !ok {
+				return
+			}
+			if e, bad := ev.(ck.Error); bad {
+				a.log.Debug("the Kafka admin client reports an error", "detail", e.String())
+			}
+		}
+	}
+}
+
+// Close frees the client.
+func (a *Admin) Close() error {
+	a.a.Close()
+	a.p.Close()
+	a.end()
+	<-a.done
+	a.logs.stop()
+	return nil
+}
+
+// Ready waits until a broker answers a metadata request, at most until ctx
+// ends, and says in one sentence why none did.
+func (a *Admin) Ready(ctx context.Context) error {
+	start := time.Now()
+	err := retry(ctx, "reach the Kafka broker", func(limit time.Duration) error {
+		md, err := a.p.GetMetadata(nil, false, int(limit.Milliseconds()))
+		if err != nil {
+			return newError("reach the Kafka broker", err)
+		}
+		if len(md.Brokers) == 0 {
+			return codeError("reach the Kafka broker", Code(ck.ErrBrokerNotAvailable), "", "", -1, noOffset)
+		}
+		return nil
+	})
+	if err == nil {
+		return nil
+	}
+	var e *Error
+	why := err.Error()
+	if errors.As(err, &e) {
+		why = e.Code.String()
+	}
+	return fmt.Errorf("no broker answered at %s within %s: %s; is it running, and is the address right? (%w)",
+		a.cfg.servers(), time.Since(start).Round(100*time.Millisecond), why, err)
+}
+
+// TopicSpec is a topic to create.
+type TopicSpec struct {
+	Name string
+	// Partitions and Replication are counts; 0 leaves them to the broker.
+	Partitions, Replication int
+	// Config holds topic-level settings such as cleanup.policy.
+	Config map[string]string
+}
+
+// CreateTopics creates topics and waits until their leaders are known. For
+// each spec, created tells whether it is new; a topic that exists is left as
+// it is and no error.
+func (a *Admin) CreateTopics(ctx context.Context, specs ...TopicSpec) (created []bool, err error) {
+	created = make([]bool, len(specs))
+	if len(specs) == 0 {
+		return created, nil
+	}
+	req := make([]ck.TopicSpecification, len(specs))
+	for i, s := range specs {
+		req[i] = ck.TopicSpecification{Topic: s.Name, NumPartitions: orBroker(s.Partitions), ReplicationFactor: orBroker(s.Replication), Config: s.Config}
+	}
+	err = retry(ctx, "create topics", func(time.Duration) error {
+		res, err := a.a.CreateTopics(ctx, req, ck.SetAdminRequestTimeout(10*time.Second), ck.SetAdminOperationTimeout(10*time.Second))
+		if err != nil {
+			return newError("create topics", err)
+		}
+		for _, r := range res {
+			i := slices.IndexFunc(specs, func(s TopicSpec) bool { return s.Name == r.Topic })
+			switch r.Error.Code() {
+			case ck.ErrNoError:
+				created[i] = true
+			case ck.ErrTopicAlreadyExists:
+			default:
+				return codeError("create topic", Code(r.Error.Code()), r.Error.String(), r.Topic, -1, noOffset)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return created, err
+	}
+	for _, s := range specs {
+		if err := a.awaitLeaders(ctx, s.Name); err != nil {
+			return created, err
+		}
+	}
+	return created, nil
+}
+
+func orBroker(n int) int {
+	if n <= 0 {
+		return -1
+	}
+	return n
+}
+
+func (a *Admin) awaitLeaders(ctx context.Context, topic string) error {
+	return retry(ctx, "create topic "+topic, func(limit time.Duration) error {
+		md, err := a.p.GetMetadata(&topic, false, int(limit.Milliseconds()))
+		if err != nil {
+			return newError("create topic "+topic, err)
+		}
+		t := md.Topics[topic]
+		missing := codeError("create topic "+topic, Code(ck.ErrLeaderNotAvailable), "", topic, -1, noOffset)
+		if t.Error.Code() != ck.ErrNoError || len(t.Partitions) == 0 {
+			return missing
+		}
+		for _, p := range t.Partitions {
+			if p.Error.Code() != ck.ErrNoError || p.Leader < 0 {
+				return missing
+			}
+		}
+		return nil
+	})
+}
+
+// DeleteTopics deletes topics; one that does not exist is no error. The broker
+// may take a moment longer until the name is free.
+func (a *Admin) DeleteTopics(ctx context.Context, names ...string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	return retry(ctx, "delete topics", func(time.Duration) error {
+		res, err := a.a.DeleteTopics(ctx, names, ck.SetAdminRequestTimeout(10*time.Second), ck.SetAdminOperationTimeout(10*time.Second))
+		if err != nil {
+			return newError("delete topics", err)
+		}
+		for _, r := range res {
+			if c := r.Error.Code(); c != ck.ErrNoError && c != ck.ErrUnknownTopicOrPart {
+				return codeError("delete topic", Code(c), r.Error.String(), r.Topic, -1, noOffset)
+			}
+		}
+		return nil
+	})
+}
+
+// Topic is what the cluster knows about a topic.
+type Topic struct {
+	Name       string
+	Exists     bool
+	Partitions int
+	// Replication is the number of replicas of the first partition.
+	Replication int
+	// Leaderless lists partitions that nobody can read or write now.
+	Leaderless []int32
+	// Config holds the topic-level settings with their effective values, among
+	// them max.message.bytes and cleanup.policy; empty if the broker does not
+	// let us see them.
+	Config map[string]string
+}
+
+// DescribeTopics describes topics in the order asked. A topic that does not
+// exist is described as such.
+func (a *Admin) DescribeTopics(ctx context.Context, names ...string) ([]Topic, error) {
+	out := make([]Topic, len(names))
+	for i, name := range names {
+		out[i] = Topic{Name: name}
+		err := retry(ctx, "describe topic "+name, func(limit time.Duration) error {
+			md, err := a.p.GetMetadata(&name, false, int(limit.Milliseconds()))
+			if err != nil {
+				return newError("describe topic "+name, err)
+			}
+			t := md.Topics[name]
+			switch t.Error.Code() {
+			case ck.ErrNoError:
+			case ck.ErrUnknownTopicOrPart, ck.ErrUnknownTopic:
+				return nil
+			default:
+				return at(newError("describe topic "+name, t.Error), name, -1)
+			}
+			out[i].Exists = len(t.Partitions) > 0
+			out[i].Partitions = len(t.Partitions)
+			out[i].Leaderless = nil
+			for _, p := range t.Partitions {
+				if p.Leader < 0 {
+					out[i].Leaderless = append(out[i].Leaderless, p.ID)
+				}
+			}
+			if len(t.Partitions) > 0 {
+				out[i].Replication = len(t.Partitions[0].Replicas)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	for i := range out {
+		if !out[i].Exists {
+			continue
+		}
+		// One resource a request: librdkafka's own limit is one broker anyway.
+		res, err := a.a.DescribeConfigs(ctx, []ck.ConfigResource{{Type: ck.ResourceTopic, Name: out[i].Name}}, ck.SetAdminRequestTimeout(5*time.Second))
+		if err != nil {
+			return nil, newError("describe the settings of topic "+out[i].Name, err)
+		}
+		out[i].Config = map[string]string{}
+		for _, r := range res {
+			for name, entry := range r.Config {
+				out[i].Config[name] = entry.Value
+			}
+		}
+	}
+	return out, nil
+}
+
+// Topics lists the names of all topics, internal ones left out.
+func (a *Admin) Topics(ctx context.Context) ([]string, error) {
+	var names []string
+	err := retry(ctx, "list topics", func(limit time.Duration) error {
+		md, err := a.p.GetMetadata(nil, true, int(limit.Milliseconds()))
+		if err != nil {
+			return newError("list topics", err)
+		}
+		names = names[:0]
+		for name := range md.Topics {
+			if len(name) < 2 || name[:2] != "__" {
+				names = append(names, name)
+			}
+		}
+		sort.Strings(names)
+		return nil
+	})
+	return names, err
+}
+
+// Group is the state of a consumer group.
+type Group struct {
+	Name string
+	// State is the broker's word in lower case: stable, empty, dead,
+	// preparing-rebalance, completing-rebalance, unknown. A group nobody ever
+	// joined is dead.
+	State string
+	// Assignor is the protocol the members agreed on, empty without members.
+	Assignor string
+	Members  []Member
+}
+
+// Member is a member of a group. Assigned lists its partitions by topic.
+type Member struct {
+	ID, InstanceID, ClientID, Host string
+	Assigned                       map[string][]int32
+}
+
+// DescribeGroup describes one consumer group.
+func (a *Admin) DescribeGroup(ctx context.Context, name string) (Group, error) {
+	g := Group{Name: name}
+	err := retry(ctx, "describe group "+name, func(time.Duration) error {
+		res, err := a.a.DescribeConsumerGroups(ctx, []string{name}, ck.SetAdminRequestTimeout(5*time.Second))
+		if err != nil {
+			return newError("describe group "+name, err)
+		}
+		if len(res.ConsumerGroupDescriptions) != 1 {
+			return fmt.Errorf("describe group %s: the broker answered for %d groups", name, len(res.ConsumerGroupDescriptions))
+		}
+		d := res.ConsumerGroupDescriptions[0]
+		if d.Error.Code() == ck.ErrGroupIDNotFound {
+			g.State = "dead"
+			return nil
+		}
+		if d.Error.Code() != ck.ErrNoError {
+			return newError("describe group "+name, d.Error)
+		}
+		g.State, g.Assignor, g.Members = stateWord(d.State), d.PartitionAssignor, nil
+		for _, m := range d.Members {
+			member := Member{ID: m.ConsumerID, InstanceID: m.GroupInstanceID, ClientID: m.ClientID, Host: m.Host, Assigned: map[string][]int32{}}
+			for _, tp := range m.Assignment.TopicPartitions {
+				member.Assigned[*tp.Topic] = append(member.Assigned[*tp.Topic], tp.Partition)
+			}
+			g.Members = append(g.Members, member)
+		}
+		return nil
+	})
+	return g, err
+}
+
+func stateWord(s ck.ConsumerGroupState) string {
+	switch s {
+	case ck.ConsumerGroupStateStable:
+		return "stable"
+	case ck.ConsumerGroupStateEmpty:
+		return "empty"
+	case ck.ConsumerGroupStateDead:
+		return "dead"
+	case ck.ConsumerGroupStatePreparingRebalance:
+		return "preparing-rebalance"
+	case ck.ConsumerGroupStateCompletingRebalance:
+		return "completing-rebalance"
+	}
+	return "unknown"
+}

@@ -1,0 +1,200 @@
+package kafka
+
+import (
+	"log/slog"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	ck "github.com/confluentinc/confluent-kafka-go/v2/kafka"
+)
+
+// ClientConfig is what every client of a cluster shares.
+type ClientConfig struct {
+	// Properties are librdkafka properties as the user wrote them, among them
+	// bootstrap.servers. CheckProperty says which ones are refused; secrets in
+	// them are never printed.
+	Properties map[string]string
+	// ClientID names the client in the broker's logs. Empty means sliphost.
+	ClientID string
+	// Logger receives the library's logs; nil means slog.Default.
+	Logger *slog.Logger
+	// OnStats, if set, receives the library's statistics, a JSON document that
+	// ParseStats reads, each StatsInterval. It runs on a goroutine of the
+	// client and must not keep the slice.
+	OnStats func([]byte)
+	// StatsInterval is the time between two statistics; 0 means 5 s.
+	StatsInterval time.Duration
+}
+
+// ConsumerConfig configures NewConsumer.
+type ConsumerConfig struct {
+	ClientConfig
+	// Group is the consumer group.
+	Group string
+	// InstanceID makes the membership static: a member that comes back under
+	// the same id within SessionTimeout gets its partitions back at once. Empty
+	// makes it dynamic.
+	InstanceID string
+	// Assignor is cooperative-sticky (also if empty) or range, the same for
+	// all members of a group.
+	Assignor string
+	// SessionTimeout is how long the broker waits for a silent member; 0 means
+	// 10 s.
+	SessionTimeout time.Duration
+	// Start says, by topic name, where a group without a committed offset
+	// starts. A topic that is not in it starts at the earliest record.
+	Start map[string]Start
+	// QueueBytes bounds the records fetched ahead, in C memory; 0 means 64 MiB.
+	QueueBytes int
+}
+
+// StartAt is where a partition without a committed offset starts.
+type StartAt uint8
+
+// The start policies.
+const (
+	StartEarliest StartAt = iota // the first record there is
+	StartLatest                  // the end, as it is when the partition is assigned
+	StartTime                    // the first record with this timestamp or a later one
+	StartError                   // nowhere: Poll returns an error
+)
+
+// Start is a start policy; the zero value is the earliest record.
+type Start struct {
+	At   StartAt
+	Time time.Time // for StartTime
+}
+
+// ProducerConfig configures NewProducer.
+type ProducerConfig struct {
+	ClientConfig
+	// Linger is how long a record waits for company; 0 means 5 ms. Flush does
+	// not wait for it.
+	Linger time.Duration
+	// QueueBytes bounds the records in flight, in C memory; 0 means 64 MiB.
+	QueueBytes int
+}
+
+func (c *ClientConfig) logger() *slog.Logger {
+	if c.Logger != nil {
+		return c.Logger
+	}
+	return slog.Default()
+}
+
+func (c *ClientConfig) servers() string { return c.Properties["bootstrap.servers"] }
+
+// base returns the properties for one kind of client, 'C' or 'P': the user's
+// over our defaults, what only the other kind uses left out.
+func (c *ClientConfig) base(kind byte, defaults map[string]string) map[string]string {
+	p := map[string]string{
+		"client.id": "sliphost",
+		// Brokers that speak KIP-714 would be sent telemetry nobody asked for.
+		"enable.metrics.push": "false",
+		// A broker that restarts is back before the default of up to 10 s.
+		"reconnect.backoff.max.ms": "1000",
+		// Nobody asks about idle connections the broker closed.
+		"log.connection.close":   "false",
+		"statistics.interval.ms": "0",
+	}
+	if c.OnStats != nil {
+		p["statistics.interval.ms"] = milliseconds(c.StatsInterval, 5*time.Second)
+	}
+	maps.Copy(p, defaults)
+	if c.ClientID != "" {
+		p["client.id"] = c.ClientID
+	}
+	for name, value := range c.Properties {
+		if use, known := properties[name]; known && use != '*' && use != kind {
+			continue
+		}
+		p[name] = value
+	}
+	return p
+}
+
+func (c *ConsumerConfig) properties() map[string]string {
+	queue := c.QueueBytes
+	if queue <= 0 {
+		queue = 64 << 20
+	}
+	p := c.base('C', map[string]string{
+		// The library stops fetching at these bounds and looks again only after
+		// the back-off: with the defaults it idles most of the time.
+		"queued.min.messages":        "1000000",
+		"queued.max.messages.kbytes": strconv.Itoa(max(1024, queue>>10)),
+		"fetch.queue.backoff.ms":     "5",
+		"fetch.wait.max.ms":          "50",
+		"check.crcs":                 "true",
+	})
+	// Owned by the engine: see CheckProperty.
+	p["group.id"] = c.Group
+	if c.InstanceID != "" {
+		p["group.instance.id"] = c.InstanceID
+	}
+	p["partition.assignment.strategy"] = c.Assignor
+	if c.Assignor == "" {
+		p["partition.assignment.strategy"] = "cooperative-sticky"
+	}
+	p["session.timeout.ms"] = milliseconds(c.SessionTimeout, 10*time.Second)
+	if _, set := p["heartbeat.interval.ms"]; !set {
+		p["heartbeat.interval.ms"] = "2000"
+	}
+	p["enable.auto.commit"] = "false"
+	p["enable.auto.offset.store"] = "false"
+	p["isolation.level"] = "read_committed"
+	p["enable.partition.eof"] = "false"
+	// A committed offset that the log no longer has must not move silently,
+	// forwards or backwards: Poll returns the error.
+	p["auto.offset.reset"] = "error"
+	return p
+}
+
+func (c *ProducerConfig) properties() map[string]string {
+	queue := c.QueueBytes
+	if queue <= 0 {
+		queue = 64 << 20
+	}
+	p := c.base('P', map[string]string{
+		"partitioner":                  "murmur2_random",
+		"linger.ms":                    milliseconds(c.Linger, 5*time.Millisecond),
+		"queue.buffering.max.messages": "500000",
+		"queue.buffering.max.kbytes":   strconv.Itoa(max(1024, queue>>10)),
+	})
+	p["enable.idempotence"] = "true"
+	p["acks"] = "all"
+	p["log.queue"] = "true"
+	return p
+}
+
+// configMap converts properties for confluent-kafka-go.
+func configMap(p map[string]string) *ck.ConfigMap {
+	m := ck.ConfigMap{}
+	for k, v := range p {
+		m[k] = v
+	}
+	return &m
+}
+
+func milliseconds(d, otherwise time.Duration) string {
+	if d <= 0 {
+		d = otherwise
+	}
+	return strconv.FormatInt(max(1, d.Milliseconds()), 10)
+}
+
+// checkAll returns the first complaint about the user's properties, by name.
+func (c *ClientConfig) checkAll() error {
+	for _, name := range slices.Sorted(maps.Keys(c.Properties)) {
+		if err := CheckProperty(name, c.Properties[name]); err != nil {
+			return err
+		}
+	}
+	if strings.TrimSpace(c.servers()) == "" {
+		return errNoServers
+	}
+	return nil
+}

@@ -1,0 +1,6 @@
+//go:build kafka_plain
+
+package kafka
+
+// plainPoll makes consumers poll record by record in Go.
+const plainPoll = true

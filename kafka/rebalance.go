@@ -1,0 +1,216 @@
+package kafka
+
+/*
+#include <stdlib.h>
+#include "shim.h"
+*/
+import "C"
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+	"unsafe"
+
+	"github.com/sliphost/sliphost/abi"
+
+	ck "github.com/confluentinc/confluent-kafka-go/v2/kafka"
+)
+
+// startTimeout bounds how long an assignment waits for the group's committed
+// offsets. An open transaction of a dead member can hold them back until its
+// own timeout; the session is kept meanwhile, since its heartbeats come from
+// the library's threads.
+const startTimeout = 60 * time.Second
+
+// rebalance runs inside Poll or Close when the group moves partitions. It must
+// answer every event with the matching assign call, or the group stalls.
+func (c *Consumer) rebalance(_ *ck.Consumer, ev ck.Event) error {
+	c.rebalanced = true
+	switch ev := ev.(type) {
+	case ck.AssignedPartitions:
+		c.assign(ev.Partitions)
+	case ck.RevokedPartitions:
+		c.revoke(c.known(ev.Partitions), c.ck.AssignmentLost())
+		var err error
+		if c.cooperative() {
+			err = c.ck.IncrementalUnassign(ev.Partitions)
+		} else {
+			err = c.ck.Unassign()
+		}
+		c.fail("give up partitions", err)
+	}
+	return nil
+}
+
+func (c *Consumer) cooperative() bool { return c.ck.GetRebalanceProtocol() == "COOPERATIVE" }
+
+// fail keeps the first error of a callback for Poll to return.
+func (c *Consumer) fail(doing string, err error) {
+	if err != nil && c.failure == nil {
+		c.failure = newError(doing, err)
+	}
+}
+
+func (c *Consumer) assign(tps []ck.TopicPartition) {
+	parts := c.known(tps)
+	if !c.cooperative() {
+		// Eager: the new assignment replaces what there was, and all of that
+		// has been revoked before.
+		for p := range c.owned {
+			c.drop(p)
+		}
+	}
+	var starts []int64
+	if c.assigned != nil && len(parts) > 0 {
+		for _, p := range parts {
+			c.owned[p] = struct{}{}
+		}
+		starts = c.assigned(parts)
+	}
+	tps, err := c.partitions(parts)
+	c.fail("take partitions", err)
+	for i := range tps {
+		tps[i].Offset = ck.OffsetStored
+		if i < len(starts) && starts[i] != abi.OffsetNone {
+			tps[i].Offset = ck.Offset(starts[i])
+		}
+	}
+	c.fail("find where to start", c.resolve(tps))
+	for _, p := range parts {
+		c.take(p)
+	}
+	if c.cooperative() {
+		err = c.ck.IncrementalAssign(tps)
+	} else {
+		err = c.ck.Assign(tps)
+	}
+	c.fail("take partitions", err)
+	// A pause asked for while the partition was not ours yet.
+	var pause []abi.TopicPartition
+	for _, p := range parts {
+		if _, ok := c.paused[p]; ok {
+			pause = append(pause, p)
+		}
+	}
+	if len(pause) > 0 {
+		c.fail("pause", c.Pause(pause))
+	}
+}
+
+// take starts to expect records of a partition.
+func (c *Consumer) take(p abi.TopicPartition) {
+	c.owned[p] = struct{}{}
+	if c.c == nil {
+		return
+	}
+	name := C.CString(c.topics[p.Topic])
+	defer C.free(unsafe.Pointer(name))
+	if C.slip_assign(c.c, name, C.int32_t(p.Topic), C.int32_t(p.Partition)) != 0 {
+		c.fail("take partitions", fmt.Errorf("no queue for %s[%d]", c.topics[p.Topic], p.Partition))
+	}
+}
+
+// drop stops to expect records of a partition.
+func (c *Consumer) drop(p abi.TopicPartition) {
+	delete(c.owned, p)
+	if c.c != nil {
+		C.slip_unassign(c.c, C.int32_t(p.Topic), C.int32_t(p.Partition))
+	}
+	c.forget(p)
+}
+
+// revoke tells the owner and forgets the partitions. It leaves the answer to
+// the group to its caller.
+func (c *Consumer) revoke(parts []abi.TopicPartition, lost bool) {
+	parts = slices.DeleteFunc(parts, func(p abi.TopicPartition) bool { return !c.Owned(p) })
+	if len(parts) == 0 {
+		return
+	}
+	if c.revoked != nil {
+		c.revoked(parts, lost)
+	}
+	var paused []abi.TopicPartition
+	for _, p := range parts {
+		if _, ok := c.paused[p]; ok {
+			paused = append(paused, p)
+		}
+		c.drop(p)
+	}
+	// The library remembers a pause across assignments; we do not.
+	if len(paused) > 0 {
+		c.fail("resume", c.Resume(paused))
+	}
+}
+
+// known converts the library's partitions to ids.
+func (c *Consumer) known(tps []ck.TopicPartition) []abi.TopicPartition {
+	parts := make([]abi.TopicPartition, 0, len(tps))
+	for _, tp := range tps {
+		if id, ok := c.ids[*tp.Topic]; ok {
+			parts = append(parts, abi.TopicPartition{Topic: id, Partition: tp.Partition})
+		}
+	}
+	return parts
+}
+
+func (c *Consumer) ownedList() []abi.TopicPartition {
+	parts := make([]abi.TopicPartition, 0, len(c.owned))
+	for p := range c.owned {
+		parts = append(parts, p)
+	}
+	slices.SortFunc(parts, func(a, b abi.TopicPartition) int {
+		if a.Topic != b.Topic {
+			return int(a.Topic - b.Topic)
+		}
+		return int(a.Partition - b.Partition)
+	})
+	return parts
+}
+
+// resolve turns OffsetStored into the committed offset or what the topic's
+// start policy says. Where it cannot, the entry stays, and the library looks
+// the offset up itself and reports an error if there is none.
+func (c *Consumer) resolve(tps []ck.TopicPartition) error {
+	var ask []int
+	var offsets []abi.TopicOffset
+	for i, tp := range tps {
+		if tp.Offset == ck.OffsetStored {
+			ask = append(ask, i)
+			offsets = append(offsets, abi.TopicOffset{TopicPartition: abi.TopicPartition{Topic: c.ids[*tp.Topic], Partition: tp.Partition}})
+		}
+	}
+	if len(ask) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	if err := c.Committed(ctx, offsets); err != nil {
+		return err
+	}
+	for n, i := range ask {
+		if offsets[n].Offset != abi.OffsetNone {
+			tps[i].Offset = ck.Offset(offsets[n].Offset)
+			continue
+		}
+		start := c.cfg.Start[*tps[i].Topic]
+		switch start.At {
+		case StartEarliest:
+			tps[i].Offset = ck.OffsetBeginning
+		case StartLatest:
+			tps[i].Offset = ck.OffsetEnd
+		case StartTime:
+			off, err := offsetForTime(ctx, c.ck, *tps[i].Topic, tps[i].Partition, start.Time)
+			if err != nil {
+				return err
+			}
+			tps[i].Offset = ck.Offset(off)
+		case StartError:
+			c.fail("start", codeError("start", CodeNoOffset,
+				"the group "+c.cfg.Group+" has no committed offset and the topic's start is \"error\"; commit one with Kafka's tools or choose earliest, latest or a time",
+				*tps[i].Topic, tps[i].Partition, abi.OffsetNone))
+		}
+	}
+	return nil
+}
