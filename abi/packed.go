@@ -12,6 +12,9 @@ type Packed struct {
 	Buf []byte
 	// Runs lists the stretches of Buf in the order of arrival.
 	Runs []Run
+	// Ends lists partitions whose end was reached, with the offset of the end;
+	// all records before it were delivered, in this batch or earlier.
+	Ends []TopicOffset
 }
 
 // Run is a stretch of records of one topic and partition, in offset order.
@@ -35,6 +38,7 @@ type Run struct {
 func (p *Packed) Reset() {
 	p.Buf = p.Buf[:0]
 	p.Runs = p.Runs[:0]
+	p.Ends = p.Ends[:0]
 }
 
 // TopicPartition names a partition by its topic's position in the list that

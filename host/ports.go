@@ -42,6 +42,9 @@ type Consumer interface {
 	// Bounds returns, for each partition, the first offset and the end: the last
 	// stable offset and the high watermark.
 	Bounds(ctx context.Context, parts []abi.TopicPartition) ([]Bounds, error)
+	// OffsetsForTime returns, for each partition, the first offset whose record
+	// is not older than ms milliseconds since 1970, or the end.
+	OffsetsForTime(ctx context.Context, parts []abi.TopicPartition, ms int64) ([]int64, error)
 	// Partitions returns the number of partitions of each subscribed topic.
 	Partitions(ctx context.Context) ([]int32, error)
 	// Close leaves the group after a last revoked callback. It never commits.
@@ -70,6 +73,57 @@ type Producer interface {
 	Flush(ctx context.Context) error
 	// Close gives up what is not acknowledged.
 	Close() error
+}
+
+// Invoker is one module's instance as a worker sees it, with a spare that
+// takes over after a trap. It belongs to one worker.
+type Invoker interface {
+	// Process hands a batch, head and then records, to a handler (its position
+	// in the module's Init message). reply holds the complete results in input
+	// order and is valid until the next call; done is the number of records
+	// finished, less than count after RequestStop. After a *module.TrapError
+	// record number done is the guilty one, the results before it are in reply,
+	// and the next call works. Any other error makes the invoker useless.
+	Process(ctx context.Context, handler, count int32, head, records []byte) (reply []byte, done int32, err error)
+	// RequestStop makes the guest return after the current record. It may be
+	// called from any goroutine.
+	RequestStop()
+	Close(ctx context.Context) error
+}
+
+// ConnectorSource is a source outside Kafka. It belongs to worker 0.
+type ConnectorSource interface {
+	// Poll empties b and fills it with what is ready, without waiting. eof says
+	// that nothing will follow.
+	Poll(b *abi.Packed, maxRecords, maxBytes int) (eof bool, err error)
+	// Ready delivers when Poll may have something.
+	Ready() <-chan struct{}
+	// Commit stores offset as the position to start from next time: every
+	// record before it has all its effects.
+	Commit(offset int64) error
+	Close() error
+}
+
+// ConnectorSink is a sink outside Kafka. It belongs to worker 0 or is safe
+// for concurrent use.
+type ConnectorSink interface {
+	// Append stages one record; it copies what it keeps.
+	Append(key, value []byte) error
+	// Flush returns when what was appended is where it belongs.
+	Flush() error
+	Close() error
+}
+
+// Backends makes what the workers of one host need. Each call's result
+// belongs to the worker that asked.
+type Backends struct {
+	Consumer func(ctx context.Context, cluster, worker int) (Consumer, error)
+	Producer func(ctx context.Context, cluster, worker int) (Producer, error)
+	Invoker  func(ctx context.Context, module, worker int) (Invoker, error)
+	// Source opens the connector of a source, Sink the n-th connector sink.
+	Source func(ctx context.Context, source int) (ConnectorSource, error)
+	Sink   func(ctx context.Context, connector int) (ConnectorSink, error)
+	Clock  Clock
 }
 
 // Clock is the engine's view of time.

@@ -1,0 +1,295 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/sliphost/sliphost/abi"
+	"github.com/sliphost/sliphost/host/module"
+)
+
+// run is the way of one batch through all handlers that its records reach.
+// Every handler sees its whole batch in one call; outputs are kept and emitted
+// afterwards in the order in which one record at a time, depth first, would
+// have emitted them. DESIGN.md, "The way of a batch", has the argument.
+type run struct {
+	w    *worker
+	task *task
+	root *batch
+	// limit is the first root whose effects are not emitted.
+	limit int
+	// hold says why limit is below the batch's length, nil if it is not or if
+	// the run was told to stop.
+	hold *hold
+
+	keyEnc, valueEnc encoder
+}
+
+// dispatch runs count records in wire form and emits their outputs to the
+// producers. It returns the number of records that are done with: their
+// outputs are handed over, so the position may move behind them at the next
+// commit. A hold says when to go on with the rest.
+func (w *worker) dispatch(ctx context.Context, t *task, head abi.BatchHeader, wire []byte) (done int, h *hold, err error) {
+	w.arena.reset()
+	w.generation++
+	src := &w.plan.Sources[t.source]
+	root := w.batches[t.source]
+	root.load(src, head, wire)
+	root.generation = w.generation
+	r := &w.run
+	*r = run{w: w, task: t, root: root, limit: root.len()}
+	if err := r.handlers(ctx, root); err != nil {
+		return 0, nil, err
+	}
+	for _, p := range w.reach[t.source] {
+		b := w.batches[p]
+		r.assemble(b)
+		if b.len() == 0 {
+			continue
+		}
+		if err := r.handlers(ctx, b); err != nil {
+			return 0, nil, err
+		}
+	}
+	for pos := 0; pos < r.limit; pos++ {
+		n := 0
+		if err := r.emit(root, pos, &n); err != nil {
+			r.holdAt(hold{root: pos, stopped: true, reason: err})
+		}
+	}
+	return r.limit, r.hold, nil
+}
+
+// handlers hands b to each handler of its source.
+func (r *run) handlers(ctx context.Context, b *batch) error {
+	for i, hs := range b.source.Handlers {
+		h := &r.w.plan.Handlers[hs.Handler]
+		c := &b.calls[i]
+		c.handler = h
+		b.head.Source = int32(hs.Position)
+		if err := r.call(ctx, b, c, hs.Handler); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// call hands b to one handler: stretch by stretch between the records that
+// could not be decoded, and again behind each record that made it trap.
+func (r *run) call(ctx context.Context, b *batch, c *call, handler int) error {
+	stats := &r.w.stats.handlers[handler]
+	bad := b.bad
+	again := -1 // the record that is tried once more in a fresh instance
+	for from := 0; from < b.len() && b.root(from) < r.limit; {
+		to := b.len()
+		if len(bad) > 0 {
+			if to = bad[0].pos; to == from {
+				r.failed(c, failure{batch: b, handler: c.handler, pos: from, code: codeUndecodable, reason: bad[0].reason})
+				bad = bad[1:]
+				from++
+				continue
+			}
+		}
+		if again == from {
+			to = from + 1
+		}
+		done, err := r.process(ctx, b, c, handler, from, to)
+		stats.records.Add(uint64(done))
+		from += done
+		var trap *module.TrapError
+		switch {
+		case errors.As(err, &trap):
+			stats.traps.Add(1)
+			if again != from {
+				again = from
+				r.w.log.Warn("handler trapped; the record is tried once more in a fresh instance", "handler", c.handler.ID, "record", r.where(b, from), "error", trap)
+				continue
+			}
+			r.failed(c, failure{batch: b, handler: c.handler, pos: from, code: codeTrap, reason: trap.Error()})
+			from++
+		case err != nil:
+			if ctx.Err() != nil {
+				return err
+			}
+			// The module breaks the ABI: nothing of this call counts, and the
+			// instance is not to be used again.
+			c.drop(from, b.len())
+			r.holdAt(hold{root: b.root(from), stopped: true,
+				reason: fmt.Errorf("handler %q: %s: %w", c.handler.ID, r.where(b, from), err)})
+			return r.w.reopen(ctx, c.handler.Module)
+		case from < to: // stopped early
+			if root := b.root(from); root < r.limit {
+				r.limit, r.hold = root, nil
+			}
+			return nil
+		}
+	}
+	return nil
+}
+
+// process makes one call into the guest with records from to to-1 and turns
+// its reply into effects.
+func (r *run) process(ctx context.Context, b *batch, c *call, handler, from, to int) (int, error) {
+	b.head.Count = int32(to - from)
+	r.w.head = abi.AppendBatchHeader(r.w.head[:0], &b.head)
+	inv := r.w.invokers[c.handler.Module]
+	reply, done, err := inv.Process(ctx, int32(c.handler.Binding), b.head.Count, r.w.head, b.buf[b.starts[from]:b.starts[to]])
+	var trap *module.TrapError
+	if err != nil && !errors.As(err, &trap) {
+		return 0, err
+	}
+	if len(reply) > 0 {
+		if bad := r.collect(b, c, handler, from, int(done), r.w.arena.copy(reply)); bad != nil {
+			return 0, bad
+		}
+	}
+	if err == nil && int(done) < to-from && !r.w.stopping() {
+		return 0, fmt.Errorf("module %q returned after %d of %d records without being asked to: it breaks the ABI (SPEC.md, stop); rebuild it with a current SDK", r.w.plan.Modules[c.handler.Module], done, to-from)
+	}
+	return int(done), err
+}
+
+// collect reads the results of records from to from+done-1. An error means
+// that the module breaks the ABI.
+func (r *run) collect(b *batch, c *call, handler, from, done int, reply []byte) error {
+	rd := abi.NewReader(reply)
+	next := 0           // the first index that may come
+	open := int32(-1)   // the index whose outputs come in pieces
+	voided := int32(-1) // the index the host gave up on
+	stats := &r.w.stats.handlers[handler]
+	for rd.Len() > 0 {
+		var res abi.Result
+		abi.ReadResult(&rd, &res)
+		if rd.Err() != nil {
+			break
+		}
+		if int(res.Index) < next || open >= 0 && res.Index != open {
+			return r.broken(c, fmt.Sprintf("a result for record %d where %d or a later one was due", res.Index, next))
+		}
+		if int(res.Index) >= done {
+			// The guilty record's pieces: nothing of them counts.
+			if int(res.Index) > done || res.Status != abi.StatusMore {
+				return r.broken(c, fmt.Sprintf("a result for record %d of which %d are done", res.Index, done))
+			}
+		}
+		pos := from + int(res.Index)
+		counts := int(res.Index) < done && res.Index != voided
+		if res.Status == abi.StatusError {
+			if counts {
+				f := failure{batch: b, handler: c.handler, pos: pos, code: guestCode(res.Code), reason: string(res.Message)}
+				f.retryAfter = millis(res.RetryAfterMs)
+				r.failed(c, f)
+			}
+			next, open = int(res.Index)+1, -1
+			continue
+		}
+		for range res.Outputs {
+			var o abi.Output
+			abi.ReadOutput(&rd, &o)
+			if rd.Err() != nil {
+				break
+			}
+			if !counts {
+				continue
+			}
+			if f := r.output(b, c, handler, pos, &o); f != nil {
+				r.failed(c, *f)
+				voided, counts = res.Index, false
+				continue
+			}
+			stats.outputs.Add(1)
+		}
+		abi.EndResult(&rd, &res)
+		if res.Status == abi.StatusMore {
+			open = res.Index
+		} else {
+			next, open = int(res.Index)+1, -1
+		}
+	}
+	if err := rd.Err(); err != nil {
+		return r.broken(c, err.Error())
+	}
+	if open >= 0 && int(open) < done {
+		return r.broken(c, fmt.Sprintf("no end to the outputs of record %d", open))
+	}
+	return nil
+}
+
+// output turns one output into an effect for each of its sinks.
+func (r *run) output(b *batch, c *call, handler, pos int, o *abi.Output) *failure {
+	sinks := c.handler.Sinks
+	first := 0
+	if o.Sink != abi.EverySink {
+		if o.Sink < 0 || int(o.Sink) >= len(sinks) {
+			return &failure{batch: b, handler: c.handler, pos: pos, code: codeOutput,
+				reason: fmt.Sprintf("output names sink %d; the manifest binds %d", o.Sink, len(sinks))}
+		}
+		first = int(o.Sink)
+		sinks = sinks[first : first+1]
+	}
+	if o.HasPartition && o.Partition < 0 {
+		return &failure{batch: b, handler: c.handler, pos: pos, code: codeOutput,
+			reason: fmt.Sprintf("output names partition %d", o.Partition)}
+	}
+	rec := b.record(pos)
+	e := effect{pos: pos, headers: o.Headers, timestamp: o.Timestamp, partition: -1}
+	if !o.HasTimestamp {
+		e.timestamp = b.head.BaseTimestamp + rec.TimestampDelta
+	}
+	if o.HasPartition {
+		e.partition = o.Partition
+	}
+	if e.headers == nil && rec.Headers != nil {
+		e.headers = r.w.traceparent(rec.Headers)
+	}
+	for i := range sinks {
+		s := &sinks[i]
+		e.sink, e.out = s, r.w.outlets[handler][first+i]
+		var err error
+		e.key, err = r.keyEnc.encode(&r.w.arena, s.Key, o.Key)
+		what := "key"
+		if err == nil {
+			what = "value"
+			e.value, err = r.valueEnc.encode(&r.w.arena, s.Value, o.Value)
+		}
+		if err != nil {
+			return &failure{batch: b, handler: c.handler, pos: pos, code: codeOutput,
+				reason: fmt.Sprintf("%s for sink %q cannot be encoded: %v", what, s.ID, err)}
+		}
+		if n := recordBytes(&e); s.MaxBytes > 0 && n > s.MaxBytes {
+			return &failure{batch: b, handler: c.handler, pos: pos, code: codeTooLarge,
+				reason: fmt.Sprintf("output for topic %q takes %d bytes; the topic's limit is %d (max.message.bytes)", s.Topic, n, s.MaxBytes)}
+		}
+		c.effects = append(c.effects, e)
+	}
+	return nil
+}
+
+// recordBytes is what the record takes in a batch of its own, from above:
+// Kafka counts the batch's header of 61 bytes and each record's varints.
+func recordBytes(e *effect) int {
+	return len(e.key) + len(e.value) + len(e.headers) + 61 + 32
+}
+
+// broken says that a module breaks the ABI in its replies.
+func (r *run) broken(c *call, what string) error {
+	return fmt.Errorf("module %q breaks the ABI in its reply: %s; rebuild it with a current SDK", r.w.plan.Modules[c.handler.Module], what)
+}
+
+// where names record pos of b for errors.
+func (r *run) where(b *batch, pos int) string {
+	return fmt.Sprintf("%s[%d]@%d", r.root.source.ID, r.root.head.Partition, r.offset(b, pos))
+}
+
+// offset is the root offset of record pos.
+func (r *run) offset(b *batch, pos int) int64 {
+	return b.head.BaseOffset + b.record(pos).OffsetDelta
+}
+
+func guestCode(c abi.ErrorCode) abi.ErrorCode {
+	if c >= codeTrap {
+		return abi.CodeFailed
+	}
+	return c
+}

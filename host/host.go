@@ -1,0 +1,244 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Host runs a plan: its workers share the partitions of the inputs among
+// themselves and with the other processes of the group.
+type Host struct {
+	plan     *Plan
+	opts     Options
+	backends Backends
+	log      *slog.Logger
+	sinks    []ConnectorSink
+	workers  []*worker
+
+	state atomic.Int32
+	drain chan struct{}
+	once  sync.Once
+}
+
+// States of a host, in the order they are passed through.
+const (
+	stateStarting int32 = iota
+	stateRunning
+	stateDraining
+	stateStopped
+)
+
+var stateNames = [...]string{"starting", "running", "draining", "stopped"}
+
+// New makes a host. clusters has one entry per worker: the cluster it
+// consumes from; connectors is the number of connector sinks in the plan.
+func New(plan *Plan, opts Options, clusters []int, connectors int, b Backends, log *slog.Logger) *Host {
+	opts.Defaults()
+	h := &Host{plan: plan, opts: opts, backends: b, log: log, drain: make(chan struct{})}
+	h.sinks = make([]ConnectorSink, connectors)
+	for id, cluster := range clusters {
+		h.workers = append(h.workers, newWorker(h, id, cluster))
+	}
+	return h
+}
+
+// ErrStopped is what Run's error wraps when, under UntilIdle, all that is left
+// to do is held by partitions that stand still.
+var ErrStopped = errors.New("stopped partitions")
+
+// Run opens everything and works until Drain, until the inputs are drained
+// (with UntilIdle), or until something fails that cannot be waited for. When
+// it returns, all that was done is committed, unless the error says otherwise.
+// Cancelling ctx stops at once, without a last commit.
+//
+// It may be called once.
+func (h *Host) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer h.state.Store(stateStopped)
+	if err := h.openSinks(ctx); err != nil {
+		return errors.Join(err, h.closeSinks())
+	}
+	var wg sync.WaitGroup
+	failed := make(chan error, len(h.workers))
+	opened := make(chan struct{}, len(h.workers))
+	for _, w := range h.workers {
+		wg.Go(func() {
+			err := h.runWorker(ctx, w, opened)
+			if err != nil {
+				h.Drain()
+			}
+			failed <- err
+		})
+	}
+	done := make(chan struct{})
+	var watch sync.WaitGroup
+	watch.Go(func() { h.watch(ctx, cancel, opened, done) })
+	wg.Wait()
+	close(done)
+	watch.Wait()
+	var errs []error
+	for range h.workers {
+		errs = append(errs, <-failed)
+	}
+	errs = append(errs, h.closeSinks())
+	if h.opts.UntilIdle {
+		for _, w := range h.workers {
+			if err := w.stoppedTask(); err != nil {
+				errs = append(errs, fmt.Errorf("%w: %w", ErrStopped, err))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// runWorker is a worker's goroutine.
+func (h *Host) runWorker(ctx context.Context, w *worker, opened chan<- struct{}) error {
+	defer w.close(ctx)
+	if err := w.open(ctx); err != nil {
+		return err
+	}
+	opened <- struct{}{}
+	return w.loop(ctx)
+}
+
+// watch carries orders to the workers: it follows their start, ends the run
+// when all are idle, and cancels it when draining takes too long.
+func (h *Host) watch(ctx context.Context, cancel func(), opened <-chan struct{}, done <-chan struct{}) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	drain := h.drain
+	var deadline <-chan time.Time
+	for up := 0; ; {
+		select {
+		case <-done:
+			return
+		case <-ctx.Done():
+			return
+		case <-opened:
+			if up++; up == len(h.workers) {
+				h.state.CompareAndSwap(stateStarting, stateRunning)
+			}
+		case <-drain:
+			drain = nil
+			h.state.Store(stateDraining)
+			for _, w := range h.workers {
+				w.requestDrain()
+			}
+			t := time.NewTimer(h.opts.DrainTimeout)
+			defer t.Stop()
+			deadline = t.C
+		case <-deadline:
+			h.log.Error("draining took too long; stopping without the last commit", "timeout", h.opts.DrainTimeout)
+			cancel()
+		case <-tick.C:
+			if h.opts.UntilIdle && h.state.Load() == stateRunning && h.idle() {
+				h.Drain()
+			}
+		}
+	}
+}
+
+func (h *Host) idle() bool {
+	for _, w := range h.workers {
+		if !w.idle.Load() {
+			return false
+		}
+	}
+	return true
+}
+
+// Drain asks the host to finish the records in hand, commit and end Run. It
+// returns at once and may be called from any goroutine, more than once.
+func (h *Host) Drain() { h.once.Do(func() { close(h.drain) }) }
+
+// Ready says whether all workers are open and none is draining. Safe for
+// concurrent use.
+func (h *Host) Ready() bool { return h.state.Load() == stateRunning }
+
+func (h *Host) openSinks(ctx context.Context) error {
+	for i := range h.sinks {
+		s, err := h.backends.Sink(ctx, i)
+		if err != nil {
+			return err
+		}
+		h.sinks[i] = s
+	}
+	for _, w := range h.workers {
+		w.sinks = h.sinks
+	}
+	return nil
+}
+
+func (h *Host) closeSinks() error {
+	var errs []error
+	for _, s := range h.sinks {
+		if s != nil {
+			errs = append(errs, s.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// stands says whether a partition stands still in one of the workers.
+func (h *Host) stands(source int, partition int32) bool {
+	id := h.plan.Sources[source].ID
+	for _, w := range h.workers {
+		w.mu.Lock()
+		for _, p := range w.status.Partitions {
+			if p.Stopped != "" && p.Partition == partition && p.Source == id {
+				w.mu.Unlock()
+				return true
+			}
+		}
+		w.mu.Unlock()
+	}
+	return false
+}
+
+// Status returns the counters and positions. Safe for concurrent use;
+// positions are those of each worker's last commit.
+func (h *Host) Status() Status {
+	s := Status{App: h.plan.App, State: stateNames[h.state.Load()]}
+	for i := range h.plan.Handlers {
+		p := &h.plan.Handlers[i]
+		hs := HandlerStatus{ID: p.ID, Module: h.plan.Modules[p.Module], SHA256: p.ModuleSHA256}
+		for _, w := range h.workers {
+			c := &w.stats.handlers[i]
+			hs.Records += c.records.Load()
+			hs.Outputs += c.outputs.Load()
+			hs.Failed += c.failed.Load()
+			hs.Traps += c.traps.Load()
+			hs.Dropped += c.dropped.Load()
+			hs.Skipped += c.skipped.Load()
+			hs.DeadLetters += c.deadLetters.Load()
+		}
+		s.Handlers = append(s.Handlers, hs)
+	}
+	for _, w := range h.workers {
+		s.Records += w.stats.records.Load()
+		s.Commits += w.stats.commits.Load()
+		s.Rewinds += w.stats.rewinds.Load()
+		w.mu.Lock()
+		ws := w.status
+		ws.Partitions = append([]PartitionStatus{}, ws.Partitions...)
+		w.mu.Unlock()
+		s.Workers = append(s.Workers, ws)
+	}
+	return s
+}
+
+// BatchTimes returns each worker's histogram of the time from a poll's return
+// to the hand-over of its outputs.
+func (h *Host) BatchTimes() []*Histogram {
+	var all []*Histogram
+	for _, w := range h.workers {
+		all = append(all, &w.stats.batches)
+	}
+	return all
+}

@@ -1,0 +1,98 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/sliphost/sliphost/abi"
+)
+
+// idleEvery is how often a worker asks the broker whether all is done.
+const idleEvery = 100 * time.Millisecond
+
+// checkIdle sets idle when nothing is left to do: every connector is at its
+// end and committed, no record waits, and the group's committed offset of
+// every partition of every input is its end. The last is asked for all
+// partitions, own or not, so it also covers what other workers and processes
+// of the group still do.
+func (w *worker) checkIdle(ctx context.Context, now time.Time) {
+	if !w.opts.UntilIdle || w.uncommitted || len(w.packed.Runs) > 0 || now.Sub(w.lastIdle) < idleEvery {
+		return
+	}
+	w.lastIdle = now
+	for _, t := range w.allTasks() {
+		if t.connector != nil && !t.eof {
+			if w.plan.Sources[t.source].Batch != abi.KindTimer {
+				return
+			}
+			continue
+		}
+		if !t.backlog.empty() && t.stopped == nil {
+			return
+		}
+	}
+	if w.consumer != nil {
+		ctx, cancel := context.WithTimeout(ctx, assignTimeout)
+		defer cancel()
+		drained, err := w.drained(ctx)
+		if err != nil {
+			w.log.Warn("cannot tell whether the inputs are drained; trying again", "error", err)
+		}
+		if err != nil || !drained {
+			return
+		}
+	}
+	w.publish()
+	w.idle.Store(true)
+}
+
+// drained says whether the group is at the end of every partition, those
+// aside that stand still in this process.
+func (w *worker) drained(ctx context.Context) (bool, error) {
+	counts, err := w.consumer.Partitions(ctx)
+	if err != nil {
+		return false, err
+	}
+	var parts []abi.TopicPartition
+	var offsets []abi.TopicOffset
+	for topic, n := range counts {
+		for p := range n {
+			part := abi.TopicPartition{Topic: int32(topic), Partition: p}
+			if w.host.stands(w.topics[topic], p) {
+				continue
+			}
+			parts = append(parts, part)
+			offsets = append(offsets, abi.TopicOffset{TopicPartition: part})
+		}
+	}
+	if len(parts) == 0 {
+		return true, nil
+	}
+	if err := w.consumer.Committed(ctx, offsets); err != nil {
+		return false, err
+	}
+	bounds, err := w.consumer.Bounds(ctx, parts)
+	if err != nil {
+		return false, err
+	}
+	for i := range parts {
+		if bounds[i].High != bounds[i].LastStable || offsets[i].Offset < bounds[i].High {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// stoppedTask returns why a partition of this worker stood still when its
+// status was last published, or nil.
+func (w *worker) stoppedTask() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, p := range w.status.Partitions {
+		if p.Stopped != "" {
+			return errors.New(p.Stopped)
+		}
+	}
+	return nil
+}

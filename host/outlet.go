@@ -1,0 +1,120 @@
+package host
+
+import (
+	"context"
+	"fmt"
+)
+
+// outlet is where a sink's records go in one worker.
+type outlet struct {
+	producer *output
+	topic    int32
+	conn     *connSink
+}
+
+// output is a worker's producer for one cluster.
+type output struct {
+	Producer
+	cluster string
+	// dirty says that something was appended since the last flush, staged that
+	// something was since the last send.
+	dirty, staged bool
+}
+
+// connSink is a connector sink of the host as one worker uses it.
+type connSink struct {
+	ConnectorSink
+	id    string
+	dirty bool
+}
+
+// outlets opens producers and connector sinks for everything the handlers
+// emit to.
+func (w *worker) openOutlets(ctx context.Context) error {
+	w.outputs = make([]*output, len(w.plan.Clusters))
+	w.connSinks = make([]*connSink, len(w.sinks))
+	w.outlets = make([][]*outlet, len(w.plan.Handlers))
+	w.letters = make([]*outlet, len(w.plan.Handlers))
+	for i := range w.plan.Handlers {
+		h := &w.plan.Handlers[i]
+		for j := range h.Sinks {
+			s := &h.Sinks[j]
+			out := &outlet{}
+			switch s.Kind {
+			case SinkTopic:
+				var err error
+				if out, err = w.topicOutlet(ctx, s.Cluster, s.Topic); err != nil {
+					return err
+				}
+			case SinkConnector:
+				if w.connSinks[s.Connector] == nil {
+					w.connSinks[s.Connector] = &connSink{ConnectorSink: w.sinks[s.Connector], id: s.ID}
+				}
+				out.conn = w.connSinks[s.Connector]
+			}
+			w.outlets[i] = append(w.outlets[i], out)
+		}
+		if h.OnError.Policy == PolicyDLQ {
+			out, err := w.topicOutlet(ctx, h.OnError.Cluster, h.OnError.Topic)
+			if err != nil {
+				return err
+			}
+			w.letters[i] = out
+		}
+	}
+	return nil
+}
+
+func (w *worker) topicOutlet(ctx context.Context, cluster int, topic string) (*outlet, error) {
+	if w.outputs[cluster] == nil {
+		p, err := w.backends.Producer(ctx, cluster, w.id)
+		if err != nil {
+			return nil, fmt.Errorf("open the producer for cluster %q: %w", w.plan.Clusters[cluster], err)
+		}
+		w.outputs[cluster] = &output{Producer: p, cluster: w.plan.Clusters[cluster]}
+	}
+	out := w.outputs[cluster]
+	return &outlet{producer: out, topic: out.Topic(topic)}, nil
+}
+
+func (o *outlet) append(partition int32, key, value, headers []byte, timestamp int64) {
+	o.producer.Append(o.topic, partition, key, value, headers, timestamp)
+	o.producer.dirty, o.producer.staged = true, true
+}
+
+// send hands what was staged to the clients.
+func (w *worker) send(ctx context.Context) error {
+	for _, o := range w.outputs {
+		if o == nil || !o.staged {
+			continue
+		}
+		o.staged = false
+		if err := o.Send(ctx); err != nil {
+			return fmt.Errorf("send to cluster %q: %w", o.cluster, err)
+		}
+	}
+	return nil
+}
+
+// flush returns when every output of this worker is where it belongs.
+func (w *worker) flush(ctx context.Context) error {
+	for _, o := range w.outputs {
+		if o == nil || !o.dirty {
+			continue
+		}
+		if err := o.Flush(ctx); err != nil {
+			return fmt.Errorf("outputs to cluster %q were not acknowledged: %w", o.cluster, err)
+		}
+		o.dirty, o.staged = false, false
+	}
+	for _, s := range w.connSinks {
+		if s == nil || !s.dirty {
+			continue
+		}
+		if err := s.Flush(); err != nil {
+			return fmt.Errorf("sink %q: %w", s.id, err)
+		}
+		s.dirty = false
+	}
+	return nil
+}

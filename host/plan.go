@@ -1,0 +1,182 @@
+package host
+
+import (
+	"time"
+
+	"github.com/sliphost/sliphost/abi"
+	"github.com/sliphost/sliphost/host/codec"
+)
+
+// Plan is a manifest resolved into what the engine runs: names are replaced
+// by positions, codecs and bindings are chosen. Package boot makes it from a
+// manifest and its modules; it is read only afterwards and shared by all
+// workers.
+type Plan struct {
+	// App is the application's name.
+	App string
+	// Clusters are the Kafka clusters, by name.
+	Clusters []string
+	// Sources holds everything a handler reads from. Positions are ids.
+	Sources []Source
+	// Handlers are in the order of the manifest, which is also the order in
+	// which handlers of one source see a record.
+	Handlers []Handler
+	// Proxies holds ids of sources of kind SourceProxy such that each comes
+	// after every proxy that leads to it.
+	Proxies []int
+	// Modules are the ids of the modules.
+	Modules []string
+	// TopicCycle names a topic that the plan both reads and writes, which has
+	// no end to wait for; empty if there is none.
+	TopicCycle string
+}
+
+// SourceKind says where a source's records come from.
+type SourceKind uint8
+
+// Kinds of sources.
+const (
+	SourceTopic SourceKind = iota
+	SourceProxy
+	// SourceConnector is a file, stdin or a timer: it belongs to worker 0.
+	SourceConnector
+)
+
+// Source is one entry of Plan.Sources.
+type Source struct {
+	// ID is the source as the manifest writes it.
+	ID   string
+	Kind SourceKind
+	// Batch is what the guest is told: records or timer.
+	Batch abi.Kind
+	// Cluster, Topic (the topic's name in Kafka) and Start are for kind topic.
+	Cluster int
+	Topic   string
+	Start   Start
+	// Key and Value decode what the source delivers. A proxy's are nil: what
+	// was emitted is handed on as it is.
+	Key, Value codec.Codec
+	// Handlers read this source, in the order of the manifest.
+	Handlers []HandlerSource
+}
+
+// Start says where a topic begins when the group has no offset for it.
+type Start struct {
+	Policy StartPolicy
+	// Time in milliseconds, for StartTime.
+	Time int64
+}
+
+// StartPolicy is a choice for partitions without a committed offset.
+type StartPolicy uint8
+
+// Start policies.
+const (
+	StartEarliest StartPolicy = iota
+	StartLatest
+	StartTime
+	// StartError stops the host with a sentence.
+	StartError
+)
+
+// HandlerSource is a handler's view of a source.
+type HandlerSource struct {
+	// Handler is the position in Plan.Handlers, Position the source's place in
+	// the handler binding's list.
+	Handler, Position int
+}
+
+// Handler is one entry of Plan.Handlers.
+type Handler struct {
+	ID string
+	// Module is the position in Plan.Modules, Binding the handler's place in
+	// the module's Init message.
+	Module, Binding int
+	// ModuleSHA256 is the module's hash in hex, for dead letters.
+	ModuleSHA256 string
+	// Sinks are in the order of the binding.
+	Sinks   []Sink
+	OnError OnError
+}
+
+// SinkKind says where a sink's records go.
+type SinkKind uint8
+
+// Kinds of sinks.
+const (
+	SinkTopic SinkKind = iota
+	SinkProxy
+	SinkConnector
+)
+
+// Sink is a place a handler emits to.
+type Sink struct {
+	// ID is the sink as the manifest writes it.
+	ID   string
+	Kind SinkKind
+	// Cluster and Topic are for kind topic.
+	Cluster int
+	Topic   string
+	// MaxBytes is the largest record the topic takes, 0 if not known.
+	MaxBytes int
+	// Proxy is the id of the source of kind proxy.
+	Proxy int
+	// Connector is the position in the worker's connector sinks.
+	Connector int
+	// Key and Value encode what the guest emits; a proxy's are nil.
+	Key, Value codec.Codec
+}
+
+// Policy decides about a record that a handler cannot process.
+type Policy uint8
+
+// Policies.
+const (
+	// PolicyFail stops the partition and tries again after a back-off.
+	PolicyFail Policy = iota
+	// PolicySkip drops the record's effects and counts it.
+	PolicySkip
+	// PolicyDLQ sends the record to a dead-letter topic.
+	PolicyDLQ
+)
+
+// OnError is a handler's policy.
+type OnError struct {
+	Policy Policy
+	// Cluster, Topic and MaxBytes are those of the dead-letter topic.
+	Cluster  int
+	Topic    string
+	MaxBytes int
+	// Attempts is how often a failed record is tried again before the policy
+	// acts, Backoff the wait before the first of them, doubling up to a minute.
+	Attempts int
+	Backoff  time.Duration
+}
+
+// Options are the engine's own settings.
+type Options struct {
+	// Delivery is what is promised; only AtLeastOnce in this version.
+	CommitInterval time.Duration
+	// MaxRecords and MaxBytes bound one poll.
+	MaxRecords, MaxBytes int
+	// UntilIdle ends the run when every input is drained.
+	UntilIdle bool
+	// DrainTimeout bounds the last commit at shutdown.
+	DrainTimeout time.Duration
+}
+
+// Defaults fills in what is zero.
+func (o *Options) Defaults() {
+	if o.CommitInterval <= 0 {
+		o.CommitInterval = 100 * time.Millisecond
+	}
+	if o.MaxRecords <= 0 {
+		o.MaxRecords = 1024
+	}
+	if o.MaxBytes <= 0 {
+		o.MaxBytes = 4 << 20
+	}
+	if o.DrainTimeout <= 0 {
+		o.DrainTimeout = 20 * time.Second
+	}
+}

@@ -1,0 +1,521 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sliphost/sliphost/abi"
+)
+
+// worker owns one consumer, its producers, its module instances and the tasks
+// that the group assigned to it. Everything happens on one goroutine, run;
+// only what is marked otherwise may be touched by another.
+type worker struct {
+	host     *Host
+	id       int
+	cluster  int
+	plan     *Plan
+	opts     Options
+	backends *Backends
+	log      *slog.Logger
+
+	consumer  Consumer // nil when no topic of the cluster is read
+	topics    []int    // subscribed topic -> source
+	invokers  []Invoker
+	outputs   []*output
+	sinks     []ConnectorSink // of the host, shared
+	connSinks []*connSink
+	outlets   [][]*outlet // by handler and sink
+	letters   []*outlet   // by handler
+
+	tasks      map[abi.TopicPartition]*task
+	connectors []*task // of worker 0
+	packed     abi.Packed
+	lines      abi.Packed // of connectors
+
+	// What dispatch works with.
+	run        run
+	arena      arena
+	batches    []*batch // by source
+	reach      [][]int  // by source: proxies it leads to, each after its feeders
+	feeders    map[*Source][]feeder
+	head       []byte
+	generation uint64
+
+	uncommitted bool
+	lastCommit  time.Time
+	retryCommit int
+	fatal       error // set by a rebalance callback
+	lastIdle    time.Time
+
+	// drain and idle are shared with the host.
+	drain atomic.Bool
+	idle  atomic.Bool
+	stats stats
+
+	mu     sync.Mutex
+	status WorkerStatus
+}
+
+// feeder is a handler's call on a source whose effects lead to a proxy.
+type feeder struct{ source, call int }
+
+// maxBacklog is how many bytes of a held partition are buffered before the
+// consumer is told to stop fetching it.
+const maxBacklog = 8 << 20
+
+// pollWait bounds how long a worker sleeps without looking at its orders.
+const pollWait = 100 * time.Millisecond
+
+// connectorWait is the same where a connector may become ready meanwhile.
+const connectorWait = 5 * time.Millisecond
+
+func newWorker(h *Host, id, cluster int) *worker {
+	w := &worker{
+		host: h, id: id, cluster: cluster,
+		plan: h.plan, opts: h.opts, backends: h.backends,
+		log:     h.log.With("worker", id),
+		tasks:   map[abi.TopicPartition]*task{},
+		feeders: map[*Source][]feeder{},
+	}
+	w.stats.handlers = make([]handlerStats, len(w.plan.Handlers))
+	w.status = WorkerStatus{ID: id, Cluster: w.plan.Clusters[cluster], Partitions: []PartitionStatus{}}
+	for i := range w.plan.Sources {
+		s := &w.plan.Sources[i]
+		w.batches = append(w.batches, &batch{source: s})
+		w.reach = append(w.reach, w.plan.reach(i))
+		for j, hs := range s.Handlers {
+			seen := map[int]bool{}
+			for _, sink := range w.plan.Handlers[hs.Handler].Sinks {
+				if sink.Kind == SinkProxy && !seen[sink.Proxy] {
+					seen[sink.Proxy] = true
+					to := &w.plan.Sources[sink.Proxy]
+					w.feeders[to] = append(w.feeders[to], feeder{source: i, call: j})
+				}
+			}
+		}
+		if s.Kind == SourceTopic && s.Cluster == cluster {
+			w.topics = append(w.topics, i)
+		}
+	}
+	return w
+}
+
+// reach lists the proxies that records of a source can come to, in the order
+// of Plan.Proxies.
+func (p *Plan) reach(source int) []int {
+	seen := map[int]bool{source: true}
+	var ids []int
+	for _, proxy := range p.Proxies {
+		for s := range seen {
+			if p.feeds(s, proxy) {
+				seen[proxy] = true
+				ids = append(ids, proxy)
+				break
+			}
+		}
+	}
+	return ids
+}
+
+func (p *Plan) feeds(source, proxy int) bool {
+	for _, hs := range p.Sources[source].Handlers {
+		for _, s := range p.Handlers[hs.Handler].Sinks {
+			if s.Kind == SinkProxy && s.Proxy == proxy {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// open makes everything the worker needs; close gives it back, also after a
+// failed open.
+func (w *worker) open(ctx context.Context) error {
+	w.invokers = make([]Invoker, len(w.plan.Modules))
+	for i, name := range w.plan.Modules {
+		inv, err := w.backends.Invoker(ctx, i, w.id)
+		if err != nil {
+			return fmt.Errorf("module %q: %w", name, err)
+		}
+		w.invokers[i] = inv
+	}
+	if err := w.openOutlets(ctx); err != nil {
+		return err
+	}
+	if w.id == 0 {
+		for i := range w.plan.Sources {
+			if w.plan.Sources[i].Kind != SourceConnector {
+				continue
+			}
+			c, err := w.backends.Source(ctx, i)
+			if err != nil {
+				return fmt.Errorf("source %q: %w", w.plan.Sources[i].ID, err)
+			}
+			w.connectors = append(w.connectors, &task{source: i, connector: c, next: abi.OffsetNone, committed: abi.OffsetNone})
+		}
+	}
+	if len(w.topics) == 0 {
+		return nil
+	}
+	c, err := w.backends.Consumer(ctx, w.cluster, w.id)
+	if err != nil {
+		return fmt.Errorf("open the consumer for cluster %q: %w", w.plan.Clusters[w.cluster], err)
+	}
+	w.consumer = c
+	names := make([]string, len(w.topics))
+	for i, s := range w.topics {
+		names[i] = w.plan.Sources[s].Topic
+	}
+	return c.Subscribe(names,
+		func(parts []abi.TopicPartition) []int64 { return w.assigned(ctx, parts) },
+		func(parts []abi.TopicPartition, lost bool) { w.revoked(ctx, parts, lost) })
+}
+
+// close ends the membership and releases everything; ctx bounds the last
+// commit, which the revoked callback does.
+func (w *worker) close(ctx context.Context) {
+	if w.consumer != nil {
+		if err := w.consumer.Close(); err != nil {
+			w.log.Error("close the consumer", "error", err)
+		}
+	}
+	for _, t := range w.connectors {
+		if err := t.connector.Close(); err != nil {
+			w.log.Error("close a source", "source", w.plan.Sources[t.source].ID, "error", err)
+		}
+	}
+	for _, o := range w.outputs {
+		if o == nil {
+			continue
+		}
+		if err := o.Close(); err != nil {
+			w.log.Error("close the producer", "cluster", o.cluster, "error", err)
+		}
+	}
+	for _, inv := range w.invokers {
+		if inv == nil {
+			continue
+		}
+		if err := inv.Close(ctx); err != nil {
+			w.log.Error("close a module instance", "error", err)
+		}
+	}
+}
+
+// reopen replaces an invoker that must not be used any more.
+func (w *worker) reopen(ctx context.Context, module int) error {
+	if err := w.invokers[module].Close(ctx); err != nil {
+		w.log.Warn("close a module instance", "module", w.plan.Modules[module], "error", err)
+	}
+	inv, err := w.backends.Invoker(ctx, module, w.id)
+	if err != nil {
+		return fmt.Errorf("module %q: start a new instance: %w", w.plan.Modules[module], err)
+	}
+	w.invokers[module] = inv
+	return nil
+}
+
+// stopping says that handlers are asked to return after the current record.
+func (w *worker) stopping() bool { return w.drain.Load() }
+
+// requestDrain makes the worker stop at the next record border and commit.
+// Any goroutine may call it.
+func (w *worker) requestDrain() {
+	w.drain.Store(true)
+	for _, inv := range w.invokers {
+		if inv != nil {
+			inv.RequestStop()
+		}
+	}
+}
+
+// loop works until the worker is told to drain or cannot go on. It ends with
+// a commit of what is done.
+func (w *worker) loop(ctx context.Context) error {
+	w.lastCommit = w.backends.Clock.Now()
+	for !w.drain.Load() {
+		if err := w.step(ctx); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return err
+		}
+	}
+	if err := w.commit(ctx); err != nil {
+		return fmt.Errorf("last commit: %w; the records since the commit before are processed again at the next start", err)
+	}
+	return nil
+}
+
+// step does one round: what is due, one poll, one commit if it is time.
+func (w *worker) step(ctx context.Context) error {
+	now := w.backends.Clock.Now()
+	if err := w.retries(ctx, now); err != nil {
+		return err
+	}
+	busy, err := w.pollConnectors(ctx)
+	if err != nil {
+		return err
+	}
+	if err := w.pollTopics(ctx, w.wait(now, busy)); err != nil {
+		return err
+	}
+	if w.fatal != nil {
+		return w.fatal
+	}
+	if err := w.send(ctx); err != nil {
+		return w.giveUp(ctx, err)
+	}
+	now = w.backends.Clock.Now()
+	if w.uncommitted && now.Sub(w.lastCommit) >= w.opts.CommitInterval {
+		if err := w.commit(ctx); err != nil {
+			return w.giveUp(ctx, err)
+		}
+	}
+	w.checkIdle(ctx, now)
+	return nil
+}
+
+// wait is how long the next poll may sleep.
+func (w *worker) wait(now time.Time, busy bool) time.Duration {
+	if busy {
+		return 0
+	}
+	d := pollWait
+	for _, t := range w.connectors {
+		if !t.eof && !t.held() {
+			d = connectorWait
+		}
+	}
+	if w.uncommitted {
+		d = min(d, w.lastCommit.Add(w.opts.CommitInterval).Sub(now))
+	}
+	for _, t := range w.tasks {
+		if t.held() {
+			d = min(d, t.due.Sub(now))
+		}
+	}
+	return max(d, 0)
+}
+
+// pollTopics takes one batch from the consumer through the handlers.
+func (w *worker) pollTopics(ctx context.Context, wait time.Duration) error {
+	if w.consumer == nil {
+		return w.sleep(ctx, wait)
+	}
+	if err := w.consumer.Poll(&w.packed, w.opts.MaxRecords, w.opts.MaxBytes, wait); err != nil {
+		return w.consumerError(err)
+	}
+	start := w.backends.Clock.Now()
+	for _, run := range w.packed.Runs {
+		t := w.tasks[abi.TopicPartition{Topic: run.Topic, Partition: run.Partition}]
+		if t == nil {
+			continue // revoked in this very poll
+		}
+		if err := w.accept(ctx, t, run, w.packed.Buf[run.Start:run.End]); err != nil {
+			return err
+		}
+		if w.drain.Load() {
+			break
+		}
+	}
+	if w.drain.Load() {
+		return nil // runs may be left over, which the ends lie behind
+	}
+	for _, end := range w.packed.Ends {
+		// What lies between the last record and the end are records of aborted
+		// transactions and markers: nothing to process, but to pass.
+		t := w.tasks[end.TopicPartition]
+		if t != nil && t.backlog.empty() && end.Offset > t.next {
+			t.next = end.Offset
+			w.uncommitted = true
+		}
+	}
+	if len(w.packed.Runs) > 0 {
+		w.stats.batches.Observe(w.backends.Clock.Now().Sub(start))
+	}
+	return nil
+}
+
+// sleep stands in for a poll where nothing is consumed from Kafka.
+func (w *worker) sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	timer, stop := w.backends.Clock.NewTimer(d)
+	defer stop()
+	var ready <-chan struct{}
+	for _, t := range w.connectors {
+		if !t.eof && !t.held() {
+			ready = t.connector.Ready() // one of them; the others within the wait
+		}
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer:
+	case <-ready:
+	}
+	return nil
+}
+
+// pollConnectors takes what files, stdin and timers have. busy says that
+// there may be more at once.
+func (w *worker) pollConnectors(ctx context.Context) (busy bool, err error) {
+	for _, t := range w.connectors {
+		if t.eof || t.held() {
+			continue
+		}
+		eof, err := t.connector.Poll(&w.lines, w.opts.MaxRecords, w.opts.MaxBytes)
+		if err != nil {
+			return false, fmt.Errorf("source %q: %w", w.plan.Sources[t.source].ID, err)
+		}
+		t.eof = eof
+		for _, run := range w.lines.Runs {
+			busy = true
+			if t.start == 0 && t.next == abi.OffsetNone {
+				t.start = run.BaseOffset
+			}
+			if err := w.accept(ctx, t, run, w.lines.Buf[run.Start:run.End]); err != nil {
+				return false, err
+			}
+		}
+	}
+	return busy, nil
+}
+
+// accept takes one run: through the handlers at once, or behind the records
+// of its partition that wait already.
+func (w *worker) accept(ctx context.Context, t *task, run abi.Run, wire []byte) error {
+	w.idle.Store(false)
+	if t.held() || !t.backlog.empty() {
+		t.backlog.add(run, wire)
+		return w.throttle(t)
+	}
+	done, err := w.process(ctx, t, &run, wire)
+	if err != nil {
+		return err
+	}
+	if done < int(run.Count) {
+		t.backlog.add(run, wire)
+		t.backlog.take(done)
+	}
+	return nil
+}
+
+// process runs records of t and moves its position behind those that are done
+// with. On a hold it sets the time of the next try.
+func (w *worker) process(ctx context.Context, t *task, run *abi.Run, wire []byte) (int, error) {
+	head := abi.BatchHeader{
+		Kind: w.plan.Sources[t.source].Batch, Partition: run.Partition,
+		BaseOffset: run.BaseOffset, BaseTimestamp: run.BaseTimestamp, Count: run.Count,
+	}
+	done, h, err := w.dispatch(ctx, t, head, wire)
+	if err != nil {
+		return 0, err
+	}
+	if done > 0 {
+		t.next = nextOffset(run, wire, done)
+		t.stopped, t.tries = nil, 0
+		clear(t.attempts)
+		w.uncommitted = true
+		w.stats.records.Add(uint64(done))
+	}
+	if h != nil {
+		w.holdTask(t, h)
+	}
+	return done, nil
+}
+
+// holdTask makes t wait.
+func (w *worker) holdTask(t *task, h *hold) {
+	if t.attempts == nil {
+		t.attempts = map[attemptKey]int{}
+	}
+	if h.attempts > 0 {
+		t.attempts[h.key] = h.attempts
+	}
+	wait := h.wait
+	if h.stopped {
+		t.tries++
+		wait = min(backoff(time.Second, t.tries), maxStopped)
+		t.stopped = h.reason
+		defer w.publish()
+		w.log.Error("partition stopped; the record is tried again after a wait", "error", h.reason, "wait", wait, "tries", t.tries)
+	} else {
+		w.log.Info("record waits for its retry", "error", h.reason, "wait", wait, "attempts", h.attempts)
+	}
+	t.due = w.backends.Clock.Now().Add(wait)
+}
+
+// maxStopped bounds the wait between tries of a stopped partition.
+const maxStopped = 30 * time.Second
+
+// retries goes on with the partitions whose wait is over.
+func (w *worker) retries(ctx context.Context, now time.Time) error {
+	for _, t := range w.allTasks() {
+		if t.backlog.empty() || now.Before(t.due) {
+			continue
+		}
+		// The record that waited goes alone: if it fails again, nothing behind it
+		// has been run in vain.
+		alone := t.held()
+		t.due = time.Time{}
+		for !t.backlog.empty() && !t.held() && !w.drain.Load() {
+			run := t.backlog.runs[0]
+			if alone {
+				run.Count = 1
+			}
+			done, err := w.process(ctx, t, &run, t.backlog.buf[run.Start:run.End])
+			if err != nil {
+				return err
+			}
+			t.backlog.take(done)
+			alone = false
+		}
+		if err := w.throttle(t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// throttle stops or resumes the fetching of a partition by the size of its
+// backlog.
+func (w *worker) throttle(t *task) error {
+	if t.connector != nil {
+		return nil
+	}
+	part := []abi.TopicPartition{t.kafka}
+	switch {
+	case !t.paused && len(t.backlog.buf) > maxBacklog:
+		t.paused = true
+		return w.consumer.Pause(part)
+	case t.paused && t.backlog.empty():
+		t.paused = false
+		return w.consumer.Resume(part)
+	}
+	return nil
+}
+
+func (w *worker) allTasks() []*task {
+	all := make([]*task, 0, len(w.tasks)+len(w.connectors))
+	for _, t := range w.tasks {
+		all = append(all, t)
+	}
+	return append(all, w.connectors...)
+}
+
+func (w *worker) handlerIndex(h *Handler) int {
+	for i := range w.plan.Handlers {
+		if &w.plan.Handlers[i] == h {
+			return i
+		}
+	}
+	return -1
+}
