@@ -72,7 +72,6 @@ const (
 	CodeTwoForms         Code = "SLP319"
 	CodeFileLoop         Code = "SLP320"
 	CodeNeedsCreate      Code = "SLP321"
-	CodeManyClusters     Code = "SLP322"
 )
 
 // Modules and what a manifest binds to them; raised once a module is read.

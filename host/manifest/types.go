@@ -223,6 +223,10 @@ type Handler struct {
 	Sinks   []Sink
 	Params  []Param
 	OnError OnError
+
+	// sources and sinks hold the texts until they are resolved.
+	sources []string
+	sinks   bindings
 }
 
 // Sink is an endpoint under the name the module knows it by.

@@ -13,22 +13,40 @@ const redacted = "[redacted]"
 // Value is text from a manifest that may be a secret. Every way of formatting
 // it shows a secret as "[redacted]"; only Reveal gives the text.
 type Value struct {
-	text   string
-	secret bool
+	text string
+	// hidden holds the text of a secret: fmt does not call the methods of a
+	// value in an unexported field, but it does not follow pointers there
+	// either.
+	hidden *string
 }
 
 // NewValue returns text as a Value, secret or not.
-func NewValue(text string, secret bool) Value { return Value{text, secret} }
+func NewValue(text string, secret bool) Value {
+	if secret {
+		return Value{hidden: &text}
+	}
+	return Value{text: text}
+}
 
 // Reveal returns the text itself. What it returns must not be shown.
-func (v Value) Reveal() string { return v.text }
+func (v Value) Reveal() string {
+	if v.hidden != nil {
+		return *v.hidden
+	}
+	return v.text
+}
 
 // Secret reports whether the text must not be shown.
-func (v Value) Secret() bool { return v.secret }
+func (v Value) Secret() bool { return v.hidden != nil }
+
+// Equal reports whether two values have the same text and are equally secret.
+func (v Value) Equal(w Value) bool {
+	return v.Reveal() == w.Reveal() && v.Secret() == w.Secret()
+}
 
 // String returns the text, or "[redacted]" for a secret.
 func (v Value) String() string {
-	if v.secret {
+	if v.Secret() {
 		return redacted
 	}
 	return v.text
@@ -131,7 +149,7 @@ func (p Param) Float() float64 {
 func (p Param) Bool() bool { return p.Type == ParamBool && p.number == 1 }
 
 // Secret reports whether the value must not be shown.
-func (p Param) Secret() bool { return p.text.secret }
+func (p Param) Secret() bool { return p.text.Secret() }
 
 // As returns the parameter as the type a module declares: unchanged when it
 // has that type, an int as a float when that loses nothing, and text that
@@ -150,7 +168,7 @@ func (p Param) As(t ParamType) (q Param, ok bool) {
 		// would not convert back.
 		return q, p.Int() >= -(1<<53) && p.Int() <= 1<<53
 	case p.Type == ParamString && p.loose:
-		return q, q.parse(p.text.text)
+		return q, q.parse(p.text.Reveal())
 	default:
 		return Param{}, false
 	}
@@ -181,7 +199,7 @@ func (p *Param) parse(text string) bool {
 // String formats the value as a manifest would have it.
 func (p Param) String() string {
 	switch {
-	case p.text.secret:
+	case p.Secret():
 		return strconv.Quote(redacted)
 	case p.Type == ParamInt:
 		return strconv.FormatInt(p.Int(), 10)

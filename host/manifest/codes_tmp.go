@@ -1,3 +1,0 @@
-package manifest
-
-var keyCodes, valueCodes, referenceCodes, moduleCodes, brokerCodes []Explanation

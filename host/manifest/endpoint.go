@@ -1,0 +1,128 @@
+package manifest
+
+import (
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// side is which end of a handler an endpoint is at.
+type side uint8
+
+const (
+	asSource side = iota
+	asSink
+)
+
+func (s side) String() string {
+	if s == asSource {
+		return "source"
+	}
+	return "sink"
+}
+
+// laterEndpoints are the forms of endpoints that later steps bring.
+var laterEndpoints = [...]struct {
+	prefix string
+	since  int
+}{
+	{"cache:", 3}, {"http:", 3}, {"https:", 3},
+}
+
+// endpoint turns the text of a source or sink into an Endpoint. ids are not
+// looked at: an endpoint without a scheme comes back as a topic with Index -1.
+// since is not 0 for a form that a later step brings.
+func (d *decoder) endpoint(text string, s side) (e Endpoint, since int, p *problem) {
+	e = Endpoint{Text: text, Index: -1}
+	for _, l := range laterEndpoints {
+		if strings.HasPrefix(text, l.prefix) {
+			return e, l.since, nil
+		}
+	}
+	scheme, arg, has := strings.Cut(text, ":")
+	switch {
+	case scheme == "timer":
+		e.Kind = EndpointTimer
+		if e.Interval, p = timerInterval(arg, has); p == nil && s == asSink {
+			p = &problem{CodeWrongSide, "cannot be a sink", "a timer is a source"}
+		}
+	case scheme == "file":
+		e.Kind = EndpointFile
+		if arg == "" {
+			return e, 0, &problem{CodeEndpoint, "names no file", `write "file:records.ndjson"`}
+		}
+		e.Path = arg
+		if !filepath.IsAbs(arg) {
+			e.Path = filepath.Join(d.m.Dir, arg)
+		}
+		e.Codec = CodecRaw
+		if ext := filepath.Ext(arg); ext == ".ndjson" || ext == ".jsonl" {
+			e.Codec = CodecJSON
+		}
+	case scheme == "stdin" || scheme == "stdout":
+		e.Kind, e.Codec = EndpointStdin, CodecRaw
+		if scheme == "stdout" {
+			e.Kind = EndpointStdout
+		}
+		switch {
+		case e.Kind == EndpointStdin && s == asSink:
+			p = &problem{CodeWrongSide, "cannot be a sink", `write "stdout"`}
+		case e.Kind == EndpointStdout && s == asSource:
+			p = &problem{CodeWrongSide, "cannot be a source", `write "stdin"`}
+		case has:
+			switch e.Codec = Codec(arg); e.Codec {
+			case CodecRaw, CodecString, CodecJSON:
+			default:
+				p = &problem{CodeEndpoint, "has a codec that is none", `write "` + scheme + `", "` + scheme + `:string" or "` + scheme + `:json"`}
+			}
+		}
+	case has:
+		hint := "the forms with a colon are timer:1m, file:path, stdin:json, stdout:json"
+		if scheme == "topic" || scheme == "proxy" {
+			hint = "write the id alone: " + quoteName(arg)
+		}
+		p = &problem{CodeEndpoint, "has no form that a " + s.String() + " can have", hint}
+	case text == "":
+		p = &problem{CodeEndpoint, "is empty", "write the id of a topic or proxy"}
+	}
+	return e, 0, p
+}
+
+// timerInterval reads what follows "timer:".
+func timerInterval(arg string, has bool) (time.Duration, *problem) {
+	const hint = `write an interval of 1ms or more: "timer:500ms", "timer:1m", "timer:7d"`
+	if !has {
+		return 0, &problem{CodeEndpoint, "has no interval", hint}
+	}
+	v, err := parseDuration(arg)
+	if err != nil || v < time.Millisecond {
+		return 0, &problem{CodeEndpoint, "has no interval that a timer can have", hint}
+	}
+	return v, nil
+}
+
+// bare reports whether the endpoint is written without saying its codec.
+func (e *Endpoint) bare() bool { return e.Text == "stdout" }
+
+// sinkName is the name in the module of a sink in list form.
+func (e *Endpoint) sinkName() string {
+	name, _, _ := strings.Cut(e.Text, ":")
+	return name
+}
+
+// key tells whether two endpoints are the same place, whatever form their
+// records have there.
+func (e *Endpoint) key() string {
+	switch e.Kind {
+	case EndpointFile:
+		return "file:" + e.Path
+	case EndpointStdin:
+		return "stdin"
+	case EndpointStdout:
+		return "stdout"
+	case EndpointTimer:
+		return "timer:" + e.Interval.String()
+	default:
+		return e.Text
+	}
+}

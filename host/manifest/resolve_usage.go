@@ -1,0 +1,57 @@
+package manifest
+
+// usage finds what nobody uses, and proxies with one end only. What could not
+// be resolved may have been a use, so broken sources or sinks keep it quiet.
+func (d *decoder) usage(u *uses) {
+	m := d.m
+	broken := u.brokenSources || u.brokenSink
+	for i := range m.Proxies {
+		d.proxyUsage(m.Proxies[i].ID, u.proxyRead[i], u.proxyWritten[i], u)
+	}
+	if !broken {
+		for i := range m.Topics {
+			if u.topicRead[i]+u.topicWritten[i] == 0 {
+				d.unused("topic", m.Topics[i].ID)
+			}
+		}
+		for i := range m.Modules {
+			if u.module[i] == 0 && len(m.Handlers) > 0 {
+				d.unused("module", m.Modules[i].ID)
+			}
+		}
+	}
+	on := make([]int, len(m.Clusters))
+	for _, t := range m.Topics {
+		on[t.Cluster]++
+	}
+	for i := 1; i < len(m.Clusters); i++ {
+		if on[i] == 0 {
+			d.unused("kafka", m.Clusters[i].Name)
+		}
+	}
+	for path, at := range u.fileRead {
+		if _, both := u.fileWritten[path]; both {
+			d.report(CodeFileLoop, at.at, nil, "the file "+quoteName(path)+" is read and written", "its end would never come: write to another file")
+		}
+	}
+}
+
+// unused warns about a table that nothing refers to.
+func (d *decoder) unused(kind, id string) {
+	path := []string{kind, id}
+	d.report(CodeUnused, d.doc.place(path).key, path, "["+dotted(path)+"] is not used", "")
+}
+
+// proxyUsage judges the two ends of a proxy.
+func (d *decoder) proxyUsage(id string, read, written int, u *uses) {
+	path := []string{"proxy", id}
+	at := d.doc.place(path).key
+	switch {
+	case read > 0 && written == 0 && !u.brokenSink:
+		d.report(CodeProxyNoWriter, at, path, "nothing is emitted into the proxy "+quoteName(id)+", so the handlers that read it never run", "make it a sink of a handler")
+	case read == 0 && written > 0 && !u.brokenSources:
+		d.report(CodeProxyNoReader, at, path, "nothing reads the proxy "+quoteName(id)+": what is emitted into it is dropped", "make it a source of a handler")
+	case read == 0 && written == 0 && !u.brokenSink && !u.brokenSources:
+		d.unused("proxy", id)
+	}
+}
