@@ -1,0 +1,58 @@
+//go:build !wasip1
+
+package slip
+
+import (
+	"unsafe"
+
+	"github.com/sliphost/sliphost/abi"
+	"github.com/sliphost/sliphost/sdk/go/internal/link"
+)
+
+// hostState is the in-memory host of package sliptest.
+type hostState struct {
+	host link.Host
+}
+
+func init() {
+	link.New = func(h link.Host) link.Guest { return &native{instance{hostState: hostState{h}}} }
+}
+
+// native gives an instance's entry points to package sliptest.
+type native struct{ in instance }
+
+func (n *native) Describe() []byte { return describe() }
+
+func (n *native) Init(msg []byte) []byte {
+	return n.in.init(msg, uintptr(unsafe.Pointer(&n.in.progress)), 0)
+}
+
+func (n *native) Process(handler int32, msg []byte) []byte { return n.in.process(handler, msg) }
+
+func (n *native) Progress() *[progressWords]uint32 { return &n.in.progress }
+
+func hostFlush(in *instance, b []byte) int32 { return in.host.Flush(b) }
+
+func hostLog(in *instance, level abi.Level, text string) { in.host.Log(level, text) }
+
+func hostMetric(in *instance, kind abi.MetricKind, name string, v float64) {
+	in.host.Metric(kind, name, v)
+}
+
+func hostCacheGet(in *instance, cache int32, key, buf []byte) int64 {
+	return in.host.CacheGet(cache, key, buf)
+}
+
+func hostCachePut(in *instance, cache int32, key, value []byte) int32 {
+	return in.host.CachePut(cache, key, value)
+}
+
+func hostCacheDelete(in *instance, cache int32, key []byte) int32 {
+	return in.host.CacheDelete(cache, key)
+}
+
+func hostSavepoint(in *instance, op int32) int32 { return in.host.Savepoint(op) }
+
+func hostStreamTime(in *instance) int64 { return in.host.StreamTime() }
+
+func hostFuelMark(in *instance) { in.host.FuelMark() }

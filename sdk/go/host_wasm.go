@@ -1,0 +1,116 @@
+//go:build wasip1
+
+package slip
+
+import (
+	"unsafe"
+
+	"github.com/sliphost/sliphost/abi"
+)
+
+// hostState is empty in a guest: the host is what the module imports.
+type hostState struct{}
+
+// guest is the one instance of a module, input its input arena.
+var (
+	guest     instance
+	input     []byte
+	described []byte
+)
+
+// minInput is the smallest input arena, so that small batches that grow do not
+// ask for a new one each.
+const minInput = 64 << 10
+
+//go:wasmexport slip_describe
+func slipDescribe() int64 {
+	described = describe()
+	return packed(described)
+}
+
+//go:wasmexport slip_alloc
+func slipAlloc(size int32) int32 {
+	if n := int(uint32(size)); n > cap(input) {
+		input = make([]byte, max(n, 2*cap(input), minInput))
+	}
+	return int32(uintptr(unsafe.Pointer(unsafe.SliceData(input))))
+}
+
+//go:wasmexport slip_init
+func slipInit(length int32) int64 {
+	guest.message = guest.init(input[:uint32(length)], uintptr(unsafe.Pointer(&guest.progress)), len(input))
+	return packed(guest.message)
+}
+
+//go:wasmexport slip_process
+func slipProcess(handler, length int32) int64 {
+	return packed(guest.process(handler, input[:uint32(length)]))
+}
+
+// packed returns address and length of b in one number.
+func packed(b []byte) int64 {
+	return int64(uintptr(unsafe.Pointer(unsafe.SliceData(b))))<<32 | int64(len(b))
+}
+
+//go:wasmimport sliphost_v1 flush
+//go:noescape
+func importFlush(p unsafe.Pointer, n int32) int32
+
+//go:wasmimport sliphost_v1 log
+//go:noescape
+func importLog(level int32, p unsafe.Pointer, n int32)
+
+//go:wasmimport sliphost_v1 metric
+//go:noescape
+func importMetric(kind int32, name unsafe.Pointer, n int32, v float64)
+
+//go:wasmimport sliphost_v1 cache_get
+//go:noescape
+func importCacheGet(cache int32, key unsafe.Pointer, klen int32, buf unsafe.Pointer, capacity int32) int64
+
+//go:wasmimport sliphost_v1 cache_put
+//go:noescape
+func importCachePut(cache int32, key unsafe.Pointer, klen int32, value unsafe.Pointer, vlen int32) int32
+
+//go:wasmimport sliphost_v1 cache_delete
+//go:noescape
+func importCacheDelete(cache int32, key unsafe.Pointer, klen int32) int32
+
+//go:wasmimport sliphost_v1 savepoint
+func importSavepoint(op int32) int32
+
+//go:wasmimport sliphost_v1 stream_time
+func importStreamTime() int64
+
+//go:wasmimport sliphost_v1 fuel_mark
+func importFuelMark()
+
+func hostFlush(_ *instance, b []byte) int32 { return importFlush(ptr(b), int32(len(b))) }
+
+func hostLog(_ *instance, level abi.Level, text string) {
+	importLog(int32(level), unsafe.Pointer(unsafe.StringData(text)), int32(len(text)))
+}
+
+func hostMetric(_ *instance, kind abi.MetricKind, name string, v float64) {
+	importMetric(int32(kind), unsafe.Pointer(unsafe.StringData(name)), int32(len(name)), v)
+}
+
+func hostCacheGet(_ *instance, cache int32, key, buf []byte) int64 {
+	return importCacheGet(cache, ptr(key), int32(len(key)), ptr(buf), int32(len(buf)))
+}
+
+func hostCachePut(_ *instance, cache int32, key, value []byte) int32 {
+	return importCachePut(cache, ptr(key), int32(len(key)), ptr(value), int32(len(value)))
+}
+
+func hostCacheDelete(_ *instance, cache int32, key []byte) int32 {
+	return importCacheDelete(cache, ptr(key), int32(len(key)))
+}
+
+func hostSavepoint(_ *instance, op int32) int32 { return importSavepoint(op) }
+
+func hostStreamTime(_ *instance) int64 { return importStreamTime() }
+
+func hostFuelMark(_ *instance) { importFuelMark() }
+
+func ptr(b []byte) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(b)) }

@@ -1,0 +1,286 @@
+package slip
+
+import (
+	"runtime"
+	"strconv"
+	"unsafe"
+
+	"github.com/sliphost/sliphost/abi"
+)
+
+// version is what Describe says about this SDK.
+const version = "sliphost-go 0.1.0"
+
+// Words of the progress block.
+const (
+	progressMagic   = abi.ProgressMagicAt / 4
+	progressCurrent = abi.ProgressCurrentAt / 4
+	progressDone    = abi.ProgressDoneAt / 4
+	progressReply   = abi.ProgressReplyAt / 4
+	progressLen     = abi.ProgressLenAt / 4
+	progressStop    = abi.ProgressStopAt / 4
+	progressWords   = abi.ProgressSize / 4
+)
+
+// instance is a module between init and its end: one in a guest, one per test
+// natively. All memory that a record needs is kept for the next.
+type instance struct {
+	hostState
+	bindings []binding
+	metered  bool
+	// goroutines is how many there are between two records.
+	goroutines int
+	// touched says that the current record made a cache call.
+	touched bool
+
+	progress [progressWords]uint32
+	reader   abi.Reader
+	record   abi.Record
+	call     *Call
+	replies  replies
+
+	// arena and maps hold what lives until the handler returns; writer, keeper
+	// and cacheBuf what lives shorter.
+	arena    arena
+	maps     []*Map
+	mapsUsed int
+	writer   Writer
+	keeper   Writer
+	cacheBuf []byte
+	message  []byte
+}
+
+// binding is one handler of the manifest.
+type binding struct {
+	h    *handler
+	name string
+	// sinkIDs, cacheIDs and params are indexed by a Ref's number; -1 is unbound.
+	sinkIDs, cacheIDs []int32
+	params            []paramValue
+	sinks, sources    []abi.Endpoint
+	// every is the endpoint that stands for all sinks, nil if they differ.
+	every *abi.Endpoint
+}
+
+// describe returns the Describe message.
+func describe() []byte {
+	d := abi.Describe{
+		Major: abi.Major, Minor: abi.Minor, SDK: version, Language: runtime.Version(),
+		Features: abi.FeatureMetered,
+	}
+	for _, h := range registry {
+		d.Handlers = append(d.Handlers, h.desc)
+	}
+	return abi.AppendDescribe(nil, &d)
+}
+
+// init reads an Init message and returns the InitReply message. capacity is
+// that of the input arena, address where the progress block lies.
+func (in *instance) init(msg []byte, address uintptr, capacity int) []byte {
+	m, err := abi.ReadInit(msg)
+	if err != nil {
+		return refuse(&recordError{code: abi.CodeMessage, text: err.Error()})
+	}
+	if m.Major != abi.Major {
+		return refuse(&recordError{code: abi.CodeMessage, text: "the host speaks another major version of the ABI"})
+	}
+	in.bindings = make([]binding, len(m.Bindings))
+	for i := range m.Bindings {
+		if err := in.bindings[i].set(&m.Bindings[i]); err != nil {
+			return refuse(err)
+		}
+	}
+	in.metered = m.Features&abi.FeatureMetered != 0
+	in.goroutines = runtime.NumGoroutine()
+	in.call = &Call{in: in}
+	in.replies = replies{in: in, buf: make([]byte, 0, replyLimit)}
+	in.progress[progressMagic] = abi.ProgressMagic
+	return abi.AppendInitReply(nil, &abi.InitReply{Progress: uint64(address), Capacity: uint64(capacity)})
+}
+
+func refuse(err *recordError) []byte {
+	return abi.AppendInitReply(nil, &abi.InitReply{Status: abi.StatusError, Code: err.code, Message: err.text})
+}
+
+// set fills b from the manifest's side.
+func (b *binding) set(m *abi.Binding) *recordError {
+	h := findHandler(m.Function)
+	if h == nil {
+		return &recordError{code: abi.CodeUnbound, text: "the module has no handler \"" + m.Function + "\""}
+	}
+	b.h, b.name, b.sinks, b.sources = h, m.Name, m.Sinks, m.Sources
+	b.sinkIDs, b.cacheIDs, b.params = unbound(sinkRefs), unbound(cacheRefs), make([]paramValue, paramRefs)
+	for _, s := range h.sinks {
+		if !place(b.sinkIDs, s.index, len(m.Sinks), func(i int) bool { return m.Sinks[i].Name == s.name }) {
+			return b.missing("sink", s.name)
+		}
+	}
+	for _, k := range h.caches {
+		if !place(b.cacheIDs, k.index, len(m.Caches), func(i int) bool { return m.Caches[i] == k.name }) {
+			return b.missing("cache", k.name)
+		}
+	}
+	for _, p := range h.params {
+		for i := range m.Params {
+			if m.Params[i].Name != p.desc.Name {
+				continue
+			}
+			v, err := p.decode(m.Params[i].Value)
+			if err != nil {
+				return &recordError{code: abi.CodeParam, text: "handler \"" + m.Name + "\": parameter \"" +
+					p.desc.Name + "\": " + err.Error()}
+			}
+			b.params[p.index] = v
+		}
+		if !b.params[p.index].set {
+			return b.missing("parameter", p.desc.Name)
+		}
+	}
+	if len(b.sinks) > 0 {
+		b.every = &b.sinks[0]
+		for i := range b.sinks {
+			if b.sinks[i].Value != b.every.Value {
+				b.every = nil
+				break
+			}
+		}
+	}
+	return nil
+}
+
+func unbound(n int) []int32 {
+	ids := make([]int32, n)
+	for i := range ids {
+		ids[i] = -1
+	}
+	return ids
+}
+
+// place stores at ids[index] the first of n positions that matches.
+func place(ids []int32, index, n int, matches func(int) bool) bool {
+	for i := range n {
+		if matches(i) {
+			ids[index] = int32(i)
+			return true
+		}
+	}
+	return false
+}
+
+func (b *binding) missing(kind, name string) *recordError {
+	return &recordError{code: abi.CodeUnbound, text: "handler \"" + b.name + "\": " + kind + " \"" + name + "\" is not bound"}
+}
+
+// everyError says why a value cannot go to every sink.
+func (b *binding) everyError() string {
+	if len(b.sinks) == 0 {
+		return "handler \"" + b.name + "\" has no sink to encode a value for"
+	}
+	return "the sinks of handler \"" + b.name + "\" have different representations: emit to each by name, or give their topics one codec"
+}
+
+// process handles one Batch message and returns what is left of the reply
+// stream, valid until the next call.
+func (in *instance) process(handler int32, msg []byte) []byte {
+	r := &in.replies
+	r.buf = r.buf[:0]
+	r.begin(0)
+	in.reader.Reset(msg)
+	var head abi.BatchHeader
+	switch kind := kindOfBatch(msg); {
+	case handler < 0 || int(handler) >= len(in.bindings):
+		r.fail(&recordError{code: abi.CodeUnbound, text: "the init message binds no handler of this number"})
+	case kind != abi.KindRecords && kind != abi.KindReplayed && kind != abi.KindTimer:
+		r.fail(&recordError{code: abi.CodeUnbound, text: "handler \"" + in.bindings[handler].h.desc.Name +
+			"\" takes records only, not a batch of kind " + strconv.Itoa(int(kind))})
+	default:
+		abi.ReadBatchHeader(&in.reader, &head)
+		if err := in.reader.Err(); err != nil {
+			r.fail(&recordError{code: abi.CodeMessage, text: err.Error()})
+			break
+		}
+		in.run(&in.bindings[handler], &head)
+		return r.buf
+	}
+	in.finish(0)
+	return r.buf
+}
+
+// kindOfBatch reads the kind alone: messages of other kinds have another
+// layout behind it. A message that cannot be read is taken for records, whose
+// reader then says what is wrong with it.
+func kindOfBatch(msg []byte) abi.Kind {
+	r := abi.NewReader(msg)
+	r.ArrayMin(1, "a batch of at least 1 field")
+	if kind := r.Uint(); r.Err() == nil && kind <= 255 {
+		return abi.Kind(kind)
+	} else if r.Err() == nil {
+		return 255
+	}
+	return abi.KindRecords
+}
+
+// run calls the handler for each record of the batch.
+func (in *instance) run(b *binding, head *abi.BatchHeader) {
+	p, r := &in.progress, &in.replies
+	for i := range head.Count {
+		r.begin(i)
+		abi.ReadRecord(&in.reader, &in.record)
+		if err := in.reader.Err(); err != nil {
+			r.fail(&recordError{code: abi.CodeMessage, text: err.Error()})
+			in.finish(i)
+			return
+		}
+		p[progressCurrent] = uint32(i)
+		if in.metered {
+			hostFuelMark(in)
+		}
+		if err := in.one(b, head); err != nil {
+			if in.touched {
+				hostSavepoint(in, abi.SavepointRollbackRecord)
+			}
+			r.fail(err)
+		} else {
+			r.succeed()
+		}
+		in.finish(i)
+		if p[progressStop] != 0 {
+			return
+		}
+	}
+}
+
+// one calls the handler for in.record.
+func (in *instance) one(b *binding, head *abi.BatchHeader) error {
+	c := in.call
+	c.b, c.err, c.live = b, nil, true
+	in.arena.reset()
+	in.mapsUsed, in.touched = 0, false
+	err := b.h.fn(c, Record{
+		Key: in.record.Key, Value: in.record.Value,
+		Timestamp: head.BaseTimestamp + in.record.TimestampDelta,
+		Offset:    head.BaseOffset + in.record.OffsetDelta,
+		Partition: head.Partition,
+		headers:   in.record.Headers, source: head.Source, call: c,
+	})
+	c.live = false
+	if c.err != nil {
+		// A failure that no method returned decides also when the handler did
+		// not notice it, or drew a conclusion from the zero it got.
+		err = c.err
+	}
+	if runtime.NumGoroutine() != in.goroutines {
+		// A goroutine that was left behind may still hold this call: it must
+		// never become another record's.
+		in.call = &Call{in: in}
+	}
+	return err
+}
+
+// finish tells the host that a record's results are complete.
+func (in *instance) finish(index int32) {
+	buf := in.replies.buf
+	in.progress[progressReply] = uint32(uintptr(unsafe.Pointer(unsafe.SliceData(buf))))
+	in.progress[progressLen] = uint32(len(buf))
+	in.progress[progressDone] = uint32(index + 1)
+}

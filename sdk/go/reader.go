@@ -1,0 +1,140 @@
+package slip
+
+import (
+	"iter"
+	"unsafe"
+
+	"github.com/sliphost/sliphost/abi"
+)
+
+// Unmarshaler is implemented by types that read themselves from msgpack,
+// usually by methods that `slip gen` writes. The method reads exactly one
+// value; it may return early, since the reader keeps the first error.
+type Unmarshaler interface {
+	UnmarshalMsgpack(r *Reader) error
+}
+
+// Reader reads msgpack values one after the other: Nil, Bool, Int, Uint,
+// Float, Str, Bytes, Array, Map and Skip, with the limits of the ABI. The first
+// error sticks and later reads return zero values, so that Err is asked once.
+type Reader struct {
+	abi.Reader
+	field string
+}
+
+// NewReader returns a reader at the start of b.
+func NewReader(b []byte) *Reader { return &Reader{Reader: abi.NewReader(b)} }
+
+// Fields reads a map and iterates over its field names. The body reads the
+// value of each, with Skip for those it does not know:
+//
+//	for name := range r.Fields() {
+//		switch name {
+//		case "delay":
+//			f.Delay = r.Int()
+//		default:
+//			r.Skip()
+//		}
+//	}
+//
+// A name aliases the input: it is valid as long as the input is.
+func (r *Reader) Fields() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		outer := r.field
+		for n := r.Map(); n > 0; n-- {
+			name := r.Str()
+			if r.Reader.Err() != nil {
+				return
+			}
+			r.field = unsafe.String(unsafe.SliceData(name), len(name))
+			if !yield(r.field) || r.Reader.Err() != nil {
+				return
+			}
+		}
+		if r.Reader.Err() == nil {
+			r.field = outer
+		}
+	}
+}
+
+// String reads a string and copies it.
+func (r *Reader) String() string { return string(r.Str()) }
+
+// Copy reads a byte string and copies it; null gives nil.
+func (r *Reader) Copy() []byte {
+	b := r.Bytes()
+	if b == nil {
+		return nil
+	}
+	return append(make([]byte, 0, len(b)), b...)
+}
+
+// Err returns the first error with the field it happened in, or nil.
+func (r *Reader) Err() error {
+	err := r.Reader.Err()
+	if err == nil {
+		return nil
+	}
+	text := err.Error()
+	if s, ok := err.(*abi.SyntaxError); ok {
+		text = "want " + s.Want
+		if typeWanted(s.Want) && len(r.Rest()) > 0 {
+			text += ", got " + kindOf(r.Rest()).String()
+		}
+	}
+	if r.field != "" {
+		text = "field \"" + r.field + "\": " + text
+	}
+	return &recordError{code: abi.CodeDecode, text: text}
+}
+
+// typeWanted says whether an error of the codec's means that another type
+// stands where one was wanted, and not that the bytes are broken.
+func typeWanted(want string) bool {
+	switch want {
+	case "bool", "integer", "non-negative integer", "number", "string", "array", "map", "byte string or nil":
+		return true
+	}
+	return false
+}
+
+// Unmarshal reads one msgpack value from b into v, which is what
+// [Record.Decode] takes. Bytes after the value are an error.
+func Unmarshal(b []byte, v any) error {
+	r := Reader{Reader: abi.NewReader(b)}
+	if err := r.value(v); err != nil {
+		return err
+	}
+	if r.Reader.Err() == nil && r.Len() > 0 {
+		r.Fail("the end of the value")
+	}
+	return r.Err()
+}
+
+// value reads the next value into v.
+func (r *Reader) value(v any) error {
+	switch v := v.(type) {
+	case Unmarshaler:
+		if err := v.UnmarshalMsgpack(r); err != nil {
+			return err
+		}
+	case *string:
+		*v = r.String()
+	case *[]byte:
+		*v = r.Copy()
+	case *int:
+		*v = int(r.Int())
+	case *int64:
+		*v = r.Int()
+	case *uint64:
+		*v = r.Uint()
+	case *float64:
+		*v = r.Float()
+	case *bool:
+		*v = r.Bool()
+	default:
+		return &recordError{code: abi.CodeDecode, text: "cannot decode into this type: " +
+			"give a pointer to a struct with methods from `slip gen`, or read the value with Doc"}
+	}
+	return r.Err()
+}

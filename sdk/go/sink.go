@@ -1,0 +1,70 @@
+package slip
+
+import "github.com/sliphost/sliphost/abi"
+
+// SinkRef is a sink that handlers emit to by name. It is declared once, as a
+// package variable, and bound to handlers by [Handle].
+type SinkRef struct {
+	name  string
+	index int
+}
+
+// sinkRefs counts the declared sinks: a SinkRef's index is its number.
+var sinkRefs int
+
+// Sink declares a sink. name is the module's own name for it; the manifest
+// says which topic, proxy or file stands behind it.
+func Sink(name string) *SinkRef {
+	mustName("slip.Sink", name)
+	sinkRefs++
+	return &SinkRef{name: name, index: sinkRefs - 1}
+}
+
+// Name returns the name given to [Sink].
+func (s *SinkRef) Name() string { return s.name }
+
+func (s *SinkRef) bind(h *handler) {
+	h.clash("sinks", s.name, h.desc.Sinks)
+	h.desc.Sinks = append(h.desc.Sinks, s.name)
+	h.sinks = append(h.sinks, s)
+}
+
+// Emit emits one record to this sink alone; see [Call.Emit].
+func (s *SinkRef) Emit(c *Call, key, value []byte) {
+	if id := s.id(c); id >= 0 {
+		c.in.replies.output(c, &abi.Output{Sink: id, Key: key, Value: value})
+	}
+}
+
+// EmitRecord emits one record with headers, timestamp or partition to this
+// sink alone; see [Call.EmitRecord].
+func (s *SinkRef) EmitRecord(c *Call, out Out) {
+	if id := s.id(c); id >= 0 {
+		out.emit(c, id)
+	}
+}
+
+// EmitValue encodes v in the sink's representation and emits it to this sink
+// alone; see [Call.EmitValue].
+func (s *SinkRef) EmitValue(c *Call, key []byte, v any) {
+	id := s.id(c)
+	if id < 0 {
+		return
+	}
+	if b, ok := c.encode(&c.b.sinks[id], v); ok {
+		c.in.replies.output(c, &abi.Output{Sink: id, Key: key, Value: b})
+	}
+}
+
+// id returns the sink's position in the handler's list, or -1 after failing
+// the record.
+func (s *SinkRef) id(c *Call) int32 {
+	c.check()
+	if s.index < len(c.b.sinkIDs) {
+		if id := c.b.sinkIDs[s.index]; id >= 0 {
+			return id
+		}
+	}
+	c.fail(abi.CodeUnbound, "sink \""+s.name+"\" is not bound: add it to slip.Handle of handler \""+c.b.h.desc.Name+"\"")
+	return -1
+}
