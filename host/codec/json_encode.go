@@ -187,42 +187,18 @@ func appendScalar(dst, src []byte, i int) ([]byte, int, *Error) {
 	case 0xd3:
 		dst = strconv.AppendInt(dst, int64(binary.BigEndian.Uint64(b)), 10)
 	default:
-		f, bits := math.Float64frombits(0), 64
+		var f float64
 		if c == 0xca {
-			f, bits = float64(math.Float32frombits(binary.BigEndian.Uint32(b))), 32
+			f = float64(math.Float32frombits(binary.BigEndian.Uint32(b)))
 		} else {
 			f = math.Float64frombits(binary.BigEndian.Uint64(b))
 		}
 		if math.IsNaN(f) || math.IsInf(f, 0) {
 			return dst, i, failJSON(i, "NaN and infinities are not JSON; emit null or leave the field out")
 		}
-		dst = appendFloat(dst, f, bits)
+		dst = appendFloat(dst, f, size*8)
 	}
 	return dst, end, nil
-}
-
-// appendFloat appends the shortest decimal that reads back as f, in the
-// notation JavaScript and encoding/json use, but never without a fraction or
-// an exponent: those are what makes it a float when it is read again.
-func appendFloat(dst []byte, f float64, bits int) []byte {
-	abs := math.Abs(f)
-	if abs == 0 || 1e-6 <= abs && abs < 1e21 {
-		start := len(dst)
-		dst = strconv.AppendFloat(dst, f, 'f', -1, bits)
-		for _, c := range dst[start:] {
-			if c == '.' {
-				return dst
-			}
-		}
-		return append(dst, '.', '0')
-	}
-	dst = strconv.AppendFloat(dst, f, 'e', -1, bits)
-	// 1e-07 becomes 1e-7.
-	if n := len(dst); dst[n-4] == 'e' && dst[n-2] == '0' {
-		dst[n-2] = dst[n-1]
-		dst = dst[:n-1]
-	}
-	return dst
 }
 
 // appendQuoted appends the n bytes at src[start] as a JSON string and returns

@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"bytes"
 	"math"
 	"strconv"
 	"unsafe"
@@ -132,3 +133,71 @@ func appendInteger(dst, src []byte, start, end int, neg bool, m uint64, digits i
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+// appendFloat appends the shortest decimal that reads back as f, a float of
+// the given number of bits that is neither NaN nor infinite. The notation is
+// that of JavaScript and encoding/json, but never without a fraction or an
+// exponent: these are what makes it a float when it is read again.
+func appendFloat(dst []byte, f float64, bits int) []byte {
+	abs := math.Abs(f)
+	if bits == 64 && abs < 1e15 {
+		if out, ok := appendDecimal(dst, f, abs); ok {
+			return out
+		}
+	}
+	small, large := abs < 1e-6, abs >= 1e21
+	if bits == 32 {
+		small, large = float32(abs) < 1e-6, float32(abs) >= 1e21
+	}
+	if abs == 0 || !small && !large {
+		start := len(dst)
+		dst = strconv.AppendFloat(dst, f, 'f', -1, bits)
+		if bytes.IndexByte(dst[start:], '.') < 0 {
+			dst = append(dst, '.', '0')
+		}
+		return dst
+	}
+	dst = strconv.AppendFloat(dst, f, 'e', -1, bits)
+	// 1e-07 becomes 1e-7.
+	if n := len(dst); dst[n-4] == 'e' && dst[n-2] == '0' {
+		dst[n-2] = dst[n-1]
+		dst = dst[:n-1]
+	}
+	return dst
+}
+
+// appendDecimal appends f if it is a decimal of at most 15 digits of which at
+// most 6 are behind the point, as prices and measurements are.
+//
+// Such a decimal is m / 10^k with both operands exact, so the division below
+// gives the float64 nearest to it; if that is f, the decimal reads back as f.
+// It is also the shortest that does: no two decimals of up to 15 digits share
+// a float64, and the smallest k leaves no trailing zero.
+func appendDecimal(dst []byte, f, abs float64) ([]byte, bool) {
+	for k := range 7 {
+		scaled := abs*pow10[k] + 0.5
+		if scaled >= 1e15 {
+			break
+		}
+		m := uint64(scaled)
+		if float64(m)/pow10[k] != abs {
+			continue
+		}
+		if math.Signbit(f) {
+			dst = append(dst, '-')
+		}
+		if k == 0 {
+			return append(strconv.AppendUint(dst, m, 10), '.', '0'), true
+		}
+		unit := uint64(pow10[k])
+		dst = append(strconv.AppendUint(dst, m/unit, 10), '.')
+		at := len(dst)
+		dst = append(dst, "000000"[:k]...)
+		for rest, i := m%unit, at+k-1; rest > 0; i-- {
+			dst[i] = '0' + byte(rest%10)
+			rest /= 10
+		}
+		return dst, true
+	}
+	return dst, false
+}
