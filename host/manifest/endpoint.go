@@ -110,9 +110,10 @@ func (e *Endpoint) sinkName() string {
 	return name
 }
 
-// key tells whether two endpoints are the same place, whatever form their
-// records have there.
-func (e *Endpoint) key() string {
+// Key is equal for two endpoints exactly when they are the same place,
+// whatever form their records have there. It is for comparing, not for
+// showing.
+func (e *Endpoint) Key() string {
 	switch e.Kind {
 	case EndpointFile:
 		return "file:" + e.Path

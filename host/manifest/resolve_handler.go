@@ -93,11 +93,11 @@ func (d *decoder) sources(h *Handler, node *node, path []string, u *uses) {
 			u.brokenSources = true
 			continue
 		}
-		if seen[e.key()] {
+		if seen[e.Key()] {
 			d.reportAt(CodeRepeated, full, "the source "+quoteName(text)+" is named twice", "each record would reach the handler twice")
 			continue
 		}
-		seen[e.key()] = true
+		seen[e.Key()] = true
 		switch e.Kind {
 		case EndpointTopic:
 			u.topicRead[e.Index]++
@@ -133,14 +133,14 @@ func (d *decoder) sinksOf(h *Handler, node *node, path []string, u *uses) {
 			s.Name = e.sinkName()
 		}
 		switch {
-		case places[e.key()]:
+		case places[e.Key()]:
 			d.reportAt(CodeRepeated, b.path, "the sink "+quoteName(e.Text)+" is named twice", "an output to every sink would be written twice")
 			continue
 		case named[s.Name]:
 			d.reportAt(CodeRepeated, b.path, "two sinks have the name "+quoteName(s.Name), "name them with a table: sink = { first = "+quote(e.Text)+", ... }")
 			continue
 		}
-		named[s.Name], places[e.key()] = true, true
+		named[s.Name], places[e.Key()] = true, true
 		switch e.Kind {
 		case EndpointTopic:
 			u.topicWritten[e.Index]++

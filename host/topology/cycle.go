@@ -1,0 +1,201 @@
+package topology
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/sliphost/sliphost/host/manifest"
+)
+
+// network is the graph in which cycles are looked for: handlers first, then
+// proxies, then topics.
+type network struct {
+	m        *manifest.Manifest
+	next     [][]int
+	handlers int
+	proxies  int
+}
+
+// proxy and topic return the node of an index.
+func (n *network) proxy(i int) int { return n.handlers + i }
+func (n *network) topic(i int) int { return n.handlers + n.proxies + i }
+
+// name returns a node's name for people.
+func (n *network) name(node int) string {
+	switch {
+	case node < n.handlers:
+		return "handler " + n.m.Handlers[node].ID
+	case node < n.handlers+n.proxies:
+		return "proxy " + n.m.Proxies[node-n.handlers].ID
+	default:
+		return "topic " + n.m.Topics[node-n.handlers-n.proxies].ID
+	}
+}
+
+func newNetwork(m *manifest.Manifest, topics bool) *network {
+	n := &network{m: m, handlers: len(m.Handlers), proxies: len(m.Proxies)}
+	n.next = make([][]int, n.handlers+n.proxies+len(m.Topics))
+	node := func(e manifest.Endpoint) (int, bool) {
+		switch {
+		case e.Kind == manifest.EndpointProxy:
+			return n.proxy(e.Index), true
+		case e.Kind == manifest.EndpointTopic && topics:
+			return n.topic(e.Index), true
+		default:
+			return 0, false
+		}
+	}
+	for i, h := range m.Handlers {
+		for _, e := range h.Sources {
+			if from, ok := node(e); ok {
+				n.next[from] = append(n.next[from], i)
+			}
+		}
+		for _, s := range h.Sinks {
+			if to, ok := node(s.Endpoint); ok {
+				n.next[i] = append(n.next[i], to)
+			}
+		}
+		if topics && h.OnError.Policy == manifest.PolicyDLQ && h.OnError.TopicIndex >= 0 {
+			n.next[i] = append(n.next[i], n.topic(h.OnError.TopicIndex))
+		}
+	}
+	return n
+}
+
+// findCycles reports cycles through proxies, and notes those that topics
+// close.
+func (b *builder) findCycles() {
+	inner := newNetwork(b.m, false)
+	for _, group := range inner.groups() {
+		path := inner.shortestCycle(group[0], group)
+		b.findings = append(b.findings, manifest.NewError(manifest.CodeCycle,
+			b.place(inner, path),
+			"records would go round for ever: "+inner.names(path), "put a topic into the circle, or take a sink out"))
+	}
+	if b.findings != nil {
+		return
+	}
+	outer := newNetwork(b.m, true)
+	for _, group := range outer.groups() {
+		// Without cycles through proxies alone, every cycle has a topic.
+		first := slices.IndexFunc(group, func(node int) bool { return node >= outer.topic(0) })
+		path := outer.shortestCycle(group[first], group)
+		b.findings = append(b.findings, manifest.NewError(manifest.CodeTopicLoop,
+			b.place(outer, path),
+			"records can come back through topics: "+outer.names(path), "`run --until-idle` would never end and refuses this"))
+		loop := Loop{}
+		for _, node := range path {
+			loop.Path = append(loop.Path, outer.name(node))
+		}
+		b.t.Loops = append(b.t.Loops, loop)
+	}
+}
+
+// names writes a cycle for a sentence.
+func (n *network) names(path []int) string {
+	var parts []string
+	for _, node := range path {
+		parts = append(parts, n.name(node))
+	}
+	return strings.Join(append(parts, parts[0]), " -> ")
+}
+
+// place returns where the manifest closes a cycle: the sink, or dead-letter
+// topic, that leads from its last handler to its first node.
+func (b *builder) place(n *network, path []int) manifest.Position {
+	last := path[len(path)-1]
+	if last >= n.handlers {
+		// The cycle starts at a handler; the edge into the proxy closes it.
+		last = path[0]
+		path = path[1:]
+	}
+	h := &b.m.Handlers[last]
+	for _, s := range h.Sinks {
+		if s.Kind == manifest.EndpointProxy && n.proxy(s.Index) == path[0] ||
+			s.Kind == manifest.EndpointTopic && n.topic(s.Index) == path[0] {
+			return s.Pos
+		}
+	}
+	return b.m.ValuePos("handler", h.ID, "on_error", "topic")
+}
+
+// groups returns the strongly connected components that hold a cycle, each
+// ascending, in the order of their smallest node. The graph has no edges from
+// a node to itself, so these are the components of more than one node.
+func (n *network) groups() [][]int {
+	var out [][]int
+	taken := make([]bool, len(n.next))
+	before := n.reversed()
+	for node := range n.next {
+		if taken[node] {
+			continue
+		}
+		// What a node reaches and is reached from is its component. A manifest
+		// is small; two walks for each component do.
+		forth, back := walk(n.next, node), walk(before, node)
+		var group []int
+		for i := range n.next {
+			if forth[i] && back[i] {
+				group = append(group, i)
+				taken[i] = true
+			}
+		}
+		if len(group) > 1 {
+			out = append(out, group)
+		}
+	}
+	return out
+}
+
+func (n *network) reversed() [][]int {
+	out := make([][]int, len(n.next))
+	for from, list := range n.next {
+		for _, to := range list {
+			out[to] = append(out[to], from)
+		}
+	}
+	return out
+}
+
+// walk marks start and every node that can be reached from it.
+func walk(next [][]int, start int) []bool {
+	seen := make([]bool, len(next))
+	seen[start] = true
+	for todo := []int{start}; len(todo) > 0; {
+		node := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		for _, to := range next[node] {
+			if !seen[to] {
+				seen[to] = true
+				todo = append(todo, to)
+			}
+		}
+	}
+	return seen
+}
+
+// shortestCycle returns the shortest way from start through its group back to
+// it.
+func (n *network) shortestCycle(start int, group []int) []int {
+	from := map[int]int{}
+	for todo := []int{start}; len(todo) > 0; todo = todo[1:] {
+		node := todo[0]
+		for _, to := range n.next[node] {
+			if to == start {
+				path := []int{node}
+				for node != start {
+					node = from[node]
+					path = append(path, node)
+				}
+				slices.Reverse(path)
+				return path
+			}
+			if _, seen := from[to]; !seen && slices.Contains(group, to) {
+				from[to] = node
+				todo = append(todo, to)
+			}
+		}
+	}
+	return []int{start}
+}

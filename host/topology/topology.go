@@ -1,0 +1,376 @@
+// Package topology turns a Manifest into the graph that the engine runs: what
+// is read, in which order handlers see it, where outputs go, which handlers
+// form a unit. It is pure: the same manifest always gives the same Topology.
+package topology
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/sliphost/sliphost/host/manifest"
+)
+
+// Topology is the graph of a manifest. Everything refers to everything else by
+// index. It is immutable after Build and can be shared between goroutines.
+type Topology struct {
+	// Sources are the places records come from, in the order in which the
+	// manifest's handlers name them first. Proxies are not among them.
+	Sources []Source
+	// Handlers has the order and indexes of the manifest's Handlers.
+	Handlers []Handler
+	// Proxies are in topological order: what is emitted into one never reaches
+	// one before it.
+	Proxies []Proxy
+	// Outputs are the places outside the host that records go to, dead-letter
+	// topics included, in the order in which handlers name them first.
+	Outputs []Output
+	// Subs are the units that share nothing with each other, in the order of
+	// their first handler.
+	Subs []Sub
+	// Loops are the ways on which a record's outputs can come back as input
+	// through topics. An application with one is never idle.
+	Loops []Loop
+
+	manifest *manifest.Manifest
+}
+
+// Source is one place that records come from.
+type Source struct {
+	manifest.Endpoint
+	// Readers are the handlers that get each record, in the manifest's order.
+	Readers []Reader
+	Sub     int
+}
+
+// Reader is a handler as a reader of a source or proxy.
+type Reader struct {
+	// Handler is the index of the handler.
+	Handler int
+	// Position is the place of the source among the handler's sources: the
+	// source id that the module knows it by.
+	Position int
+}
+
+// Handler is a manifest's handler with its ends resolved.
+type Handler struct {
+	ID string
+	// Inputs are the handler's sources in the manifest's order.
+	Inputs []Input
+	// Sinks are in the manifest's order: a sink's index is the id that the
+	// module knows it by.
+	Sinks []Sink
+	// DeadLetters is the index in Outputs of the dead-letter topic, or -1.
+	DeadLetters int
+	// Mixed is set when the sinks take both bytes and typed values, so that no
+	// single output can go to every sink.
+	Mixed bool
+	Sub   int
+}
+
+// Input is one source of a handler.
+type Input struct {
+	// Proxy tells which list Index refers to: Proxies, else Sources.
+	Proxy bool
+	Index int
+}
+
+// Sink is one sink of a handler.
+type Sink struct {
+	// Name is what the module calls it.
+	Name string
+	// Proxy tells which list Index refers to: Proxies, else Outputs.
+	Proxy bool
+	Index int
+	// Codec encodes what goes to the sink; none for a proxy.
+	Codec manifest.Codec
+}
+
+// Proxy passes records from handlers to handlers.
+type Proxy struct {
+	ID string
+	// Index is the proxy's place in the manifest's Proxies.
+	Index int
+	// Writers are the handlers that emit into it, Readers those that get what
+	// was emitted, both in the manifest's order.
+	Writers []int
+	Readers []Reader
+	Sub     int
+}
+
+// Output is one place outside the host that records go to.
+type Output struct {
+	manifest.Endpoint
+	// Writers are the handlers that emit to it, DeadLetters those whose failed
+	// records go to it, both in the manifest's order.
+	Writers     []int
+	DeadLetters []int
+}
+
+// Sub is a sub-topology: handlers connected through proxies or shared
+// sources. All lists are ascending.
+type Sub struct {
+	Handlers, Sources, Proxies, Outputs []int
+	// Clusters are the indexes in the manifest's Clusters of all topics that
+	// the sub-topology reads or writes.
+	Clusters []int
+}
+
+// Loop is a way round through topics, as the nodes' names in the order in
+// which records pass them; the last one leads to the first.
+type Loop struct {
+	Path []string
+}
+
+// Build returns the topology of m and what there is to say about it, sorted.
+// The Topology is nil exactly when a finding has manifest.LevelError.
+func Build(m *manifest.Manifest) (*Topology, manifest.Errors) {
+	b := builder{
+		m:       m,
+		t:       &Topology{manifest: m},
+		sources: map[string]int{},
+		outputs: map[string]int{},
+	}
+	b.proxies()
+	for i := range m.Handlers {
+		b.handler(i)
+	}
+	b.findCycles()
+	b.findings.Sort()
+	if b.findings.Fatal() != nil {
+		return nil, b.findings
+	}
+	b.orderProxies()
+	b.subs()
+	return b.t, b.findings
+}
+
+// builder collects a topology.
+type builder struct {
+	m        *manifest.Manifest
+	t        *Topology
+	sources  map[string]int
+	outputs  map[string]int
+	findings manifest.Errors
+}
+
+func (b *builder) proxies() {
+	for i, p := range b.m.Proxies {
+		b.t.Proxies = append(b.t.Proxies, Proxy{ID: p.ID, Index: i})
+	}
+}
+
+// handler adds one handler with its ends.
+func (b *builder) handler(i int) {
+	mh := &b.m.Handlers[i]
+	h := Handler{ID: mh.ID, DeadLetters: -1}
+	for pos, e := range mh.Sources {
+		r := Reader{Handler: i, Position: pos}
+		if e.Kind == manifest.EndpointProxy {
+			p := &b.t.Proxies[e.Index]
+			p.Readers = append(p.Readers, r)
+			h.Inputs = append(h.Inputs, Input{Proxy: true, Index: e.Index})
+			continue
+		}
+		key := e.Key()
+		if e.Kind == manifest.EndpointTimer {
+			// A timer is its handler's own: two that tick alike have nothing else
+			// in common.
+			key += " " + mh.ID
+		}
+		at, ok := b.sources[key]
+		if !ok {
+			at = len(b.t.Sources)
+			b.sources[key] = at
+			b.t.Sources = append(b.t.Sources, Source{Endpoint: e})
+		}
+		s := &b.t.Sources[at]
+		s.Readers = append(s.Readers, r)
+		h.Inputs = append(h.Inputs, Input{Index: at})
+	}
+	var bytes, values bool
+	for _, s := range mh.Sinks {
+		sink := Sink{Name: s.Name, Index: s.Index, Codec: s.Codec}
+		if s.Kind == manifest.EndpointProxy {
+			sink.Proxy = true
+			p := &b.t.Proxies[s.Index]
+			p.Writers = append(p.Writers, i)
+		} else {
+			sink.Index = b.output(s.Endpoint)
+			o := &b.t.Outputs[sink.Index]
+			o.Writers = append(o.Writers, i)
+		}
+		bytes = bytes || s.Codec.Repr() == manifest.ReprBytes
+		values = values || s.Codec.Repr() == manifest.ReprValue
+		h.Sinks = append(h.Sinks, sink)
+	}
+	h.Mixed = bytes && values
+	if at := mh.OnError.TopicIndex; at >= 0 && mh.OnError.Policy == manifest.PolicyDLQ {
+		topic := &b.m.Topics[at]
+		h.DeadLetters = b.output(manifest.Endpoint{
+			Kind: manifest.EndpointTopic, Text: topic.ID, Index: at, Codec: topic.Codec,
+			Pos: b.m.ValuePos("handler", mh.ID, "on_error", "topic"),
+		})
+		o := &b.t.Outputs[h.DeadLetters]
+		o.DeadLetters = append(o.DeadLetters, i)
+	}
+	b.t.Handlers = append(b.t.Handlers, h)
+}
+
+// output returns the index of an output, which it adds if it is new.
+func (b *builder) output(e manifest.Endpoint) int {
+	// Two handlers may print to stdout in different forms; the codec is a
+	// sink's, the place is one.
+	key := e.Key()
+	at, ok := b.outputs[key]
+	if !ok {
+		at = len(b.t.Outputs)
+		b.outputs[key] = at
+		b.t.Outputs = append(b.t.Outputs, Output{Endpoint: e})
+	}
+	return at
+}
+
+// orderProxies sorts the proxies topologically, those of the manifest first
+// that come first there, and renumbers what refers to them.
+func (b *builder) orderProxies() {
+	t := b.t
+	waiting := make([]int, len(t.Proxies))
+	for p := range t.Proxies {
+		for _, w := range t.Proxies[p].Writers {
+			for _, in := range t.Handlers[w].Inputs {
+				if in.Proxy {
+					waiting[p]++
+				}
+			}
+		}
+	}
+	order := make([]int, 0, len(t.Proxies))
+	done := make([]bool, len(t.Proxies))
+	for len(order) < len(t.Proxies) {
+		next := slices.IndexFunc(waiting, func(n int) bool { return n == 0 })
+		waiting[next], done[next] = -1, true
+		order = append(order, next)
+		for _, r := range t.Proxies[next].Readers {
+			for _, s := range t.Handlers[r.Handler].Sinks {
+				if s.Proxy && !done[s.Index] {
+					waiting[s.Index]--
+				}
+			}
+		}
+	}
+	place := make([]int, len(order))
+	sorted := make([]Proxy, len(order))
+	for at, old := range order {
+		place[old], sorted[at] = at, t.Proxies[old]
+	}
+	t.Proxies = sorted
+	for i := range t.Handlers {
+		h := &t.Handlers[i]
+		for j := range h.Inputs {
+			if h.Inputs[j].Proxy {
+				h.Inputs[j].Index = place[h.Inputs[j].Index]
+			}
+		}
+		for j := range h.Sinks {
+			if h.Sinks[j].Proxy {
+				h.Sinks[j].Index = place[h.Sinks[j].Index]
+			}
+		}
+	}
+}
+
+// subs divides the handlers into sub-topologies.
+func (b *builder) subs() {
+	t := b.t
+	parent := make([]int, len(t.Handlers))
+	for i := range parent {
+		parent[i] = i
+	}
+	find := func(i int) int {
+		for parent[i] != i {
+			parent[i] = parent[parent[i]]
+			i = parent[i]
+		}
+		return i
+	}
+	// The smaller index becomes the root, so roots are first handlers.
+	union := func(a, b int) {
+		a, b = find(a), find(b)
+		parent[max(a, b)] = min(a, b)
+	}
+	for _, s := range t.Sources {
+		for _, r := range s.Readers[1:] {
+			union(s.Readers[0].Handler, r.Handler)
+		}
+	}
+	for _, p := range t.Proxies {
+		var ends []int
+		ends = append(ends, p.Writers...)
+		for _, r := range p.Readers {
+			ends = append(ends, r.Handler)
+		}
+		for i := 1; i < len(ends); i++ {
+			union(ends[0], ends[i])
+		}
+	}
+	number := map[int]int{}
+	for i := range t.Handlers {
+		root := find(i)
+		at, ok := number[root]
+		if !ok {
+			at = len(t.Subs)
+			number[root] = at
+			t.Subs = append(t.Subs, Sub{})
+		}
+		t.Handlers[i].Sub = at
+		t.Subs[at].Handlers = append(t.Subs[at].Handlers, i)
+	}
+	b.fillSubs()
+}
+
+// fillSubs lists what belongs to each sub-topology.
+func (b *builder) fillSubs() {
+	t := b.t
+	cluster := func(s *Sub, e *manifest.Endpoint) {
+		if e.Kind == manifest.EndpointTopic {
+			s.Clusters = insert(s.Clusters, b.m.Topics[e.Index].Cluster)
+		}
+	}
+	for i := range t.Sources {
+		s := &t.Sources[i]
+		s.Sub = t.Handlers[s.Readers[0].Handler].Sub
+		sub := &t.Subs[s.Sub]
+		sub.Sources = append(sub.Sources, i)
+		cluster(sub, &s.Endpoint)
+	}
+	for i := range t.Proxies {
+		p := &t.Proxies[i]
+		switch {
+		case len(p.Writers) > 0:
+			p.Sub = t.Handlers[p.Writers[0]].Sub
+		case len(p.Readers) > 0:
+			p.Sub = t.Handlers[p.Readers[0].Handler].Sub
+		default:
+			p.Sub = -1 // Nobody uses it.
+			continue
+		}
+		t.Subs[p.Sub].Proxies = append(t.Subs[p.Sub].Proxies, i)
+	}
+	for i := range t.Outputs {
+		o := &t.Outputs[i]
+		for _, w := range slices.Concat(o.Writers, o.DeadLetters) {
+			sub := &t.Subs[t.Handlers[w].Sub]
+			sub.Outputs = insert(sub.Outputs, i)
+			cluster(sub, &o.Endpoint)
+		}
+	}
+}
+
+// insert adds n to an ascending list unless it is there.
+func insert[T cmp.Ordered](list []T, n T) []T {
+	at, ok := slices.BinarySearch(list, n)
+	if ok {
+		return list
+	}
+	return slices.Insert(list, at, n)
+}
