@@ -1,0 +1,199 @@
+package module
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/sliphost/sliphost/abi"
+	"github.com/sliphost/sliphost/host/module/wasm"
+)
+
+// required are the exports of section 2 of the ABI.
+var required = []struct{ name, sig string }{
+	{exportDescribe, ">I"},
+	{exportAlloc, "i>i"},
+	{exportInit, "i>I"},
+	{exportProcess, "ii>I"},
+}
+
+// outlineOf reads the outline of a file and turns what is wrong with it into a
+// sentence for its author.
+func outlineOf(b []byte) (*wasm.Outline, *LoadError) {
+	o, err := wasm.Read(b)
+	if err == nil {
+		return o, nil
+	}
+	e := &LoadError{Kind: Malformed, Err: err, Detail: err.Error()}
+	w, ok := err.(*wasm.Error)
+	if !ok {
+		return nil, e
+	}
+	switch w.Problem {
+	case wasm.NotWasm:
+		e.Kind = NotWasm
+		e.Detail = "the file is not WebAssembly"
+		e.Hint = notWasmHint(b)
+	case wasm.Component:
+		e.Kind = ComponentModel
+		e.Detail = "the file is a component of the component model, not a core module"
+		e.Hint = "build for GOOS=wasip1 GOARCH=wasm (Go) or the target wasm32-unknown-unknown (Rust)"
+	case wasm.Truncated:
+		e.Detail = "the file is cut off: " + err.Error()
+		e.Hint = "build or copy it again"
+	case wasm.Version, wasm.Malformed:
+		e.Detail = "the file is damaged: " + err.Error()
+		e.Hint = "build or copy it again"
+	}
+	return nil, e
+}
+
+// notWasmHint guesses what the file is instead.
+func notWasmHint(b []byte) string {
+	const build = "build with GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared (Go) or cargo build --target wasm32-unknown-unknown (Rust)"
+	head := string(b[:min(len(b), 512)])
+	switch {
+	case len(b) == 0:
+		return "it is empty: did the build fail"
+	case strings.HasPrefix(head, "\x7fELF"), strings.HasPrefix(head, "MZ"),
+		strings.HasPrefix(head, "\xcf\xfa\xed\xfe"), strings.HasPrefix(head, "!<arch>"):
+		return "it is a program for this machine: " + build
+	case strings.HasPrefix(strings.TrimSpace(head), "(module"), strings.HasPrefix(strings.TrimSpace(head), "(component"):
+		return "it is in the text format: translate it with wat2wasm"
+	case strings.HasPrefix(head, "\x1f\x8b"), strings.HasPrefix(head, "\x28\xb5\x2f\xfd"), strings.HasPrefix(head, "PK"):
+		return "it is compressed: unpack it"
+	}
+	return build
+}
+
+// checkExports looks for what the host calls.
+func checkExports(o *wasm.Outline) *LoadError {
+	if m, ok := o.Export(exportMemory); !ok || m.Kind != wasm.KindMemory {
+		return missingExport(o, exportMemory)
+	}
+	for _, r := range required {
+		e, ok := o.Export(r.name)
+		if !ok || e.Kind != wasm.KindFunc {
+			return missingExport(o, r.name)
+		}
+		if err := checkType(r.name, r.sig, e.Type); err != nil {
+			return err
+		}
+	}
+	if e, ok := o.Export(exportInitialize); ok {
+		if e.Kind != wasm.KindFunc {
+			return missingExport(o, exportInitialize)
+		}
+		return checkType(exportInitialize, "", e.Type)
+	}
+	return nil
+}
+
+func checkType(name, sig string, got wasm.FuncType) *LoadError {
+	want := (&hostFunc{sig: sig}).signature()
+	if got.Equal(want) {
+		return nil
+	}
+	return &LoadError{
+		Kind:   WrongExportType,
+		Detail: fmt.Sprintf("export %s is %s, the ABI asks for %s", name, got, want),
+		Hint:   "rebuild it with a current SDK",
+	}
+}
+
+func missingExport(o *wasm.Outline, name string) *LoadError {
+	e := &LoadError{
+		Kind:   MissingExport,
+		Detail: "it does not export " + name,
+		Hint:   "build it with the sliphost SDK",
+	}
+	_, hasStart := o.Export("_start")
+	_, hasInit := o.Export(exportInitialize)
+	if hasStart && !hasInit {
+		e.Detail += "; it is a program, not a library"
+		e.Hint = "Go builds need -buildmode=c-shared"
+	}
+	return e
+}
+
+// checkImports refuses what no host function answers.
+func checkImports(o *wasm.Outline, allowNondeterministic bool) *LoadError {
+	for i := range o.Imports {
+		if err := checkImport(&o.Imports[i], allowNondeterministic); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkImport(im *wasm.Import, allowNondeterministic bool) *LoadError {
+	what := im.Module + "." + im.Name
+	var from *hostModule
+	switch {
+	case im.Module == abi.ImportModule:
+		from = &sliphostV1
+	case im.Module == wasiModule:
+		from = &wasi
+	default:
+		if v, ok := strings.CutPrefix(im.Module, "sliphost_v"); ok {
+			if n, err := strconv.ParseUint(v, 10, 31); err == nil && n > abi.Major {
+				return &LoadError{
+					Kind:   OlderHost,
+					Detail: fmt.Sprintf("it was built for version %d of the ABI; this sliphost speaks version %d", n, abi.Major),
+					Hint:   "update sliphost, or build the module with an older SDK",
+				}
+			}
+		}
+		return &LoadError{
+			Kind:   UnknownImport,
+			Detail: fmt.Sprintf("it imports %s %s, which sliphost does not offer", im.Kind, what),
+			Hint:   fmt.Sprintf("only functions of %s and %s can be imported", abi.ImportModule, wasiModule),
+		}
+	}
+	f := from.find(im.Name)
+	if im.Kind != wasm.KindFunc || f == nil {
+		return &LoadError{
+			Kind:   UnknownImport,
+			Detail: fmt.Sprintf("it imports %s %s, which sliphost does not offer", im.Kind, what),
+			Hint:   "rebuild it with an SDK of this version",
+		}
+	}
+	if want := f.signature(); !im.Type.Equal(want) {
+		return &LoadError{
+			Kind:   WrongImportType,
+			Detail: fmt.Sprintf("it imports %s as %s, sliphost offers %s", what, im.Type, want),
+			Hint:   "rebuild it with a current SDK",
+		}
+	}
+	if from == &sliphostV1 && nondeterministic[im.Name] && !allowNondeterministic {
+		return &LoadError{
+			Kind:   NotAllowed,
+			Detail: "it imports " + what + ", which makes its results differ from run to run",
+			Hint:   "set nondeterministic = true for the module if that is meant",
+		}
+	}
+	return nil
+}
+
+// checkMemory compares the module's least memory with its limit.
+func checkMemory(o *wasm.Outline, limit int64) *LoadError {
+	if len(o.Memories) != 1 {
+		return &LoadError{Kind: Malformed, Detail: fmt.Sprintf("it has %d memories, not one of its own", len(o.Memories))}
+	}
+	m := o.Memories[0]
+	if m.Shared {
+		return &LoadError{Kind: Malformed, Detail: "its memory is shared between threads, which sliphost does not run"}
+	}
+	if m.Min > uint64(limit)/wasm.PageSize {
+		need := "more than 4 GiB"
+		if m.Min <= 1<<16 {
+			need = sizeString(int64(m.Min) * wasm.PageSize)
+		}
+		return &LoadError{
+			Kind:   OverMemory,
+			Detail: fmt.Sprintf("it needs %s of memory at least, its limit is %s", need, sizeString(limit)),
+			Hint:   "raise memory in its limits",
+		}
+	}
+	return nil
+}
