@@ -1,6 +1,6 @@
 package abi
 
-// BatchHeader is the head of a Batch of kind records or timer:
+// BatchHeader is the head of a Batch of kind records, replayed or timer:
 // [kind, source, partition, base_offset, base_timestamp, count, len, record, ...].
 type BatchHeader struct {
 	Kind Kind
@@ -27,15 +27,32 @@ func AppendBatchHeader(b []byte, h *BatchHeader) []byte {
 }
 
 // ReadBatchHeader reads the head and leaves r in front of the first record.
+// What follows the last record belongs to a newer minor version and need not
+// be read.
 func ReadBatchHeader(r *Reader, h *BatchHeader) {
-	fields := 6 + r.ArrayMin(6, "a batch of at least 6 fields")
-	h.Kind = Kind(r.Uint())
+	start := r.off
+	values := r.ArrayMin(6, "a batch of at least 6 fields")
+	at := r.off
+	h.Kind = Kind(r.UintMax(255, "a kind of batch"))
+	if h.Kind != KindRecords && h.Kind != KindReplayed && h.Kind != KindTimer {
+		r.failAt(at, "kind records, replayed or timer")
+	}
 	h.Source = r.Int32()
 	h.Partition = r.Int32()
 	h.BaseOffset = r.Int()
 	h.BaseTimestamp = r.Int()
 	h.Count = r.Int32()
-	if r.err == nil && (h.Count < 0 || int64(fields) < 6+2*int64(h.Count)) {
-		r.fail("as many records as the batch's count says")
+	r.entries(start, values, 2, h.Count)
+	if r.err != nil {
+		h.Count = 0
 	}
+}
+
+// MessageKind returns the kind of a batch message of any layout, which says
+// how to read it; ok is false when it does not begin as a batch message does.
+func MessageKind(b []byte) (kind Kind, ok bool) {
+	r := NewReader(b)
+	r.ArrayMin(1, "a batch message")
+	k := r.UintMax(255, "a kind of batch")
+	return Kind(k), r.err == nil
 }

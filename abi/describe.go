@@ -72,6 +72,7 @@ func appendHandlerDesc(b []byte, h *HandlerDesc) []byte {
 // read: with a foreign major only Major and Minor are set, without error.
 func ReadDescribe(b []byte) (Describe, error) {
 	r := NewReader(b)
+	r.tooLong()
 	var d Describe
 	more := r.ArrayMin(2, "a description of at least 2 fields")
 	d.Major, d.Minor = r.Uint(), r.Uint()
@@ -79,39 +80,79 @@ func ReadDescribe(b []byte) (Describe, error) {
 		return d, nil
 	}
 	if r.err == nil && more < 4 {
-		r.fail("a description of 6 fields")
+		r.failAt(0, "a description of 6 fields")
 	}
 	d.SDK = string(r.Str())
 	d.Language = string(r.Str())
-	for n := r.list(MaxHandlers, "at most 1024 handlers"); n > 0 && r.err == nil; n-- {
-		d.Handlers = append(d.Handlers, r.handlerDesc())
+	at := r.off
+	n := r.List(MaxHandlers, "at most 1024 handlers")
+	names := newNameSet(&r, at)
+	for ; n > 0 && r.err == nil; n-- {
+		h := r.handlerDesc()
+		names.add(h.Name)
+		d.Handlers = append(d.Handlers, h)
 	}
 	d.Features = Feature(r.Uint())
 	r.SkipN(more - 4)
-	r.end()
-	return d, r.Err()
+	r.End()
+	if r.err != nil {
+		return Describe{}, r.err
+	}
+	return d, nil
 }
 
 func (r *Reader) handlerDesc() (h HandlerDesc) {
 	more := r.ArrayMin(7, "a handler of 7 fields")
-	h.Name = string(r.Str())
+	h.Name = r.Name()
 	h.Flags = HandlerFlag(r.Uint())
-	for n := r.list(MaxBindings, "at most 1024 parameters"); n > 0 && r.err == nil; n-- {
-		extra := r.ArrayMin(4, "a parameter of 4 fields")
-		p := ParamDesc{Name: string(r.Str()), Type: ParamType(r.Uint())}
-		if !r.Nil() {
-			p.Default = append([]byte(nil), r.Skip()...)
-		}
-		p.Help = string(r.Str())
-		r.SkipN(extra)
+	at := r.off
+	n := r.List(MaxBindings, "at most 1024 parameters")
+	names := newNameSet(r, at)
+	for ; n > 0 && r.err == nil; n-- {
+		p := r.paramDesc()
+		names.add(p.Name)
 		h.Params = append(h.Params, p)
 	}
-	h.Caches = r.strings()
-	h.Sinks = r.strings()
-	h.Checkpoints = r.strings()
+	h.Caches = r.distinctNames()
+	h.Sinks = r.distinctNames()
+	h.Checkpoints = r.distinctNames()
 	h.StateVersion = r.Uint()
 	r.SkipN(more)
 	return h
+}
+
+func (r *Reader) paramDesc() (p ParamDesc) {
+	more := r.ArrayMin(4, "a parameter of 4 fields")
+	p.Name = r.Name()
+	p.Type = ParamType(r.UintMax(255, "a type below 256"))
+	if !r.Nil() {
+		p.Default = r.paramValue(p.Type)
+	}
+	p.Help = string(r.Str())
+	r.SkipN(more)
+	return p
+}
+
+// paramValue reads a value of type t and returns a copy of its bytes. A type
+// of a newer minor version may have any value.
+func (r *Reader) paramValue(t ParamType) []byte {
+	start := r.off
+	switch t {
+	case ParamString:
+		r.Str()
+	case ParamInt:
+		r.Int()
+	case ParamFloat:
+		r.Float()
+	case ParamBool:
+		r.Bool()
+	default:
+		r.Skip()
+	}
+	if r.err != nil {
+		return nil
+	}
+	return append([]byte(nil), r.buf[start:r.off]...)
 }
 
 func appendStrings(b []byte, s []string) []byte {
@@ -122,28 +163,51 @@ func appendStrings(b []byte, s []string) []byte {
 	return b
 }
 
-// list reads an array header and refuses more than limit entries.
-func (r *Reader) list(limit int, want string) int {
-	n := r.Array()
-	if n > limit {
-		r.fail(want)
-		return 0
-	}
-	return n
-}
-
-func (r *Reader) strings() []string {
-	n := r.list(MaxBindings, "at most 1024 names")
+func (r *Reader) names() []string {
+	n := r.List(MaxBindings, "at most 1024 names")
 	var s []string
 	for ; n > 0 && r.err == nil; n-- {
-		s = append(s, string(r.Str()))
+		s = append(s, r.Name())
 	}
 	return s
 }
 
-// end refuses bytes behind a whole message.
-func (r *Reader) end() {
-	if r.err == nil && r.off != len(r.buf) {
-		r.fail("the end of the message")
+// names that differ are what a description promises, so that a position in
+// Init is one thing.
+func (r *Reader) distinctNames() []string {
+	at := r.off
+	s := r.names()
+	seen := newNameSet(r, at)
+	for _, name := range s {
+		seen.add(name)
+	}
+	return s
+}
+
+// nameSet refuses a name that comes twice.
+type nameSet struct {
+	r    *Reader
+	at   int
+	seen map[string]struct{}
+}
+
+func newNameSet(r *Reader, at int) nameSet {
+	return nameSet{r: r, at: at, seen: map[string]struct{}{}}
+}
+
+func (s nameSet) add(name string) {
+	if s.r.err != nil {
+		return
+	}
+	if _, twice := s.seen[name]; twice {
+		s.r.failAt(s.at, "names that differ")
+	}
+	s.seen[name] = struct{}{}
+}
+
+// tooLong refuses a message of the guest above MaxDescribe.
+func (r *Reader) tooLong() {
+	if len(r.buf) > MaxDescribe {
+		r.fail("a message of at most 1048576 bytes")
 	}
 }

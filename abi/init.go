@@ -1,5 +1,7 @@
 package abi
 
+import "math"
+
 // Init binds a module's handlers to a manifest:
 // [abi_major, abi_minor, features, [binding...]]. The handler argument of
 // slip_process is a position in Bindings; the ids of sinks, caches,
@@ -80,37 +82,43 @@ func ReadInit(b []byte) (Init, error) {
 	more := r.ArrayMin(4, "an init message of 4 fields")
 	m.Major, m.Minor = r.Uint(), r.Uint()
 	m.Features = Feature(r.Uint())
-	for n := r.list(MaxHandlers, "at most 1024 handlers"); n > 0 && r.err == nil; n-- {
+	for n := r.List(MaxHandlers, "at most 1024 handlers"); n > 0 && r.err == nil; n-- {
 		m.Bindings = append(m.Bindings, r.binding())
 	}
 	r.SkipN(more)
-	r.end()
-	return m, r.Err()
+	r.End()
+	if r.err != nil {
+		return Init{}, r.err
+	}
+	return m, nil
 }
 
 func (r *Reader) binding() (h Binding) {
 	more := r.ArrayMin(7, "a binding of 7 fields")
-	h.Function = string(r.Str())
-	h.Name = string(r.Str())
-	for n := r.list(MaxBindings, "at most 1024 parameters"); n > 0 && r.err == nil; n-- {
+	h.Function = r.Name()
+	h.Name = r.Name()
+	for n := r.List(MaxBindings, "at most 1024 parameters"); n > 0 && r.err == nil; n-- {
 		extra := r.ArrayMin(2, "a parameter of 2 fields")
-		p := Param{Name: string(r.Str())}
+		p := Param{Name: r.Name()}
 		p.Value = append([]byte(nil), r.Skip()...)
 		r.SkipN(extra)
 		h.Params = append(h.Params, p)
 	}
 	h.Sinks = r.endpoints()
-	h.Caches = r.strings()
-	h.Checkpoints = r.strings()
+	h.Caches = r.names()
+	h.Checkpoints = r.names()
 	h.Sources = r.endpoints()
 	r.SkipN(more)
 	return h
 }
 
 func (r *Reader) endpoints() (e []Endpoint) {
-	for n := r.list(MaxBindings, "at most 1024 names"); n > 0 && r.err == nil; n-- {
+	for n := r.List(MaxBindings, "at most 1024 names"); n > 0 && r.err == nil; n-- {
 		more := r.ArrayMin(3, "an endpoint of 3 fields")
-		e = append(e, Endpoint{Name: string(r.Str()), Key: Repr(r.Uint()), Value: Repr(r.Uint())})
+		p := Endpoint{Name: r.Name()}
+		p.Key = Repr(r.UintMax(255, "a representation below 256"))
+		p.Value = Repr(r.UintMax(255, "a representation below 256"))
+		e = append(e, p)
 		r.SkipN(more)
 	}
 	return e
@@ -142,25 +150,30 @@ func AppendInitReply(b []byte, m *InitReply) []byte {
 // ReadInitReply reads a whole InitReply message.
 func ReadInitReply(b []byte) (InitReply, error) {
 	r := NewReader(b)
+	r.tooLong()
 	var m InitReply
 	more := r.ArrayMin(3, "an init reply of 3 fields")
-	status := r.Uint()
-	switch {
+	at := r.off
+	switch status := r.Uint(); {
 	case r.err != nil:
 	case status == uint64(StatusOK):
-		m.Progress, m.Capacity = r.Uint(), r.Uint()
+		at = r.off
+		m.Progress = r.UintMax(math.MaxUint32, "an address within 32 bits")
+		if m.Progress%4 != 0 {
+			r.failAt(at, "a progress block at a multiple of 4")
+		}
+		m.Capacity = r.UintMax(math.MaxUint32, "a capacity within 32 bits")
 	case status == uint64(StatusError):
 		m.Status = StatusError
-		code := r.Uint()
-		if code > 0xffff {
-			r.fail("an error code below 65536")
-		}
-		m.Code = ErrorCode(code)
+		m.Code = ErrorCode(r.UintMax(math.MaxUint16, "an error code below 65536"))
 		m.Message = string(r.Str())
 	default:
-		r.fail("an init status of ok or error")
+		r.failAt(at, "an init status of ok or error")
 	}
 	r.SkipN(more)
-	r.end()
-	return m, r.Err()
+	r.End()
+	if r.err != nil {
+		return InitReply{}, r.err
+	}
+	return m, nil
 }

@@ -41,9 +41,20 @@ func (r *Reader) Len() int {
 // Rest returns the bytes not read yet, aliasing the input.
 func (r *Reader) Rest() []byte { return r.buf[r.off:] }
 
-func (r *Reader) fail(want string) {
+func (r *Reader) fail(want string) { r.failAt(r.off, want) }
+
+// failAt records an error at the first byte of the value that is wrong.
+func (r *Reader) failAt(at int, want string) {
 	if r.err == nil {
-		r.err = &SyntaxError{Offset: r.off, Want: want}
+		r.off = at
+		r.err = &SyntaxError{Offset: at, Want: want}
+	}
+}
+
+// End refuses bytes behind a whole message.
+func (r *Reader) End() {
+	if r.err == nil && r.off != len(r.buf) {
+		r.fail("the end of the message")
 	}
 }
 
@@ -110,9 +121,10 @@ func (r *Reader) Int() int64 {
 	}
 	switch c {
 	case 0xcc, 0xcd, 0xce, 0xcf:
+		at := r.off
 		v, _ := r.big(1<<(c-0xcc), want)
 		if v > math.MaxInt64 {
-			r.fail("integer within 64 signed bits")
+			r.failAt(at, "integer within 64 signed bits")
 			return 0
 		}
 		return int64(v)
@@ -140,6 +152,7 @@ func (r *Reader) Uint() uint64 {
 	if !ok {
 		return 0
 	}
+	at := r.off
 	switch {
 	case c < 0x80:
 		r.off++
@@ -152,15 +165,27 @@ func (r *Reader) Uint() uint64 {
 			return uint64(v)
 		}
 	}
-	r.fail(want)
+	r.failAt(at, want)
 	return 0
+}
+
+// UintMax reads an integer from 0 to limit.
+func (r *Reader) UintMax(limit uint64, want string) uint64 {
+	at := r.off
+	v := r.Uint()
+	if v > limit {
+		r.failAt(at, want)
+		return 0
+	}
+	return v
 }
 
 // Int32 reads an integer that fits in 32 signed bits.
 func (r *Reader) Int32() int32 {
+	at := r.off
 	v := r.Int()
 	if v < math.MinInt32 || v > math.MaxInt32 {
-		r.fail("integer within 32 bits")
+		r.failAt(at, "integer within 32 bits")
 		return 0
 	}
 	return int32(v)
@@ -198,6 +223,7 @@ func (r *Reader) Bytes() []byte {
 	if !ok {
 		return nil
 	}
+	at := r.off
 	var n uint64
 	switch {
 	case c == 0xc0:
@@ -220,7 +246,7 @@ func (r *Reader) Bytes() []byte {
 		return nil
 	}
 	if n > uint64(len(r.buf)-r.off) {
-		r.fail("a byte string that ends within the message")
+		r.failAt(at, "a byte string that ends within the message")
 		return nil
 	}
 	end := r.off + int(n)
@@ -239,6 +265,27 @@ func (r *Reader) Str() []byte {
 	return r.Bytes()
 }
 
+// Bin reads a byte string (or a string) that is not nil. The result aliases
+// the input.
+func (r *Reader) Bin() []byte {
+	if c, ok := r.next("byte string"); !ok || c == 0xc0 {
+		r.fail("byte string")
+		return nil
+	}
+	return r.Bytes()
+}
+
+// Name reads a name, which has at most MaxName bytes, and copies it.
+func (r *Reader) Name() string {
+	at := r.off
+	s := r.Str()
+	if len(s) > MaxName {
+		r.failAt(at, "a name of at most 255 bytes")
+		return ""
+	}
+	return string(s)
+}
+
 // Array reads the header of an array and returns its length, which is never
 // more than the bytes left, so a caller may allocate by it.
 func (r *Reader) Array() int {
@@ -247,6 +294,7 @@ func (r *Reader) Array() int {
 	if !ok {
 		return 0
 	}
+	at := r.off
 	var n uint64
 	switch {
 	case c >= 0x90 && c <= 0x9f:
@@ -261,7 +309,7 @@ func (r *Reader) Array() int {
 		return 0
 	}
 	if n > uint64(len(r.buf)-r.off) {
-		r.fail("an array that ends within the message")
+		r.failAt(at, "an array that ends within the message")
 		return 0
 	}
 	return int(n)
@@ -274,8 +322,9 @@ func (r *Reader) ArrayMin(n int, want string) int {
 	at := r.off
 	got := r.Array()
 	if r.err == nil && got < n {
-		r.off = at
-		r.fail(want)
+		r.failAt(at, want)
+	}
+	if r.err != nil {
 		return 0
 	}
 	return got - n
@@ -289,6 +338,7 @@ func (r *Reader) Map() int {
 	if !ok {
 		return 0
 	}
+	at := r.off
 	var n uint64
 	switch {
 	case c >= 0x80 && c <= 0x8f:
@@ -303,81 +353,40 @@ func (r *Reader) Map() int {
 		return 0
 	}
 	if n > uint64(len(r.buf)-r.off)/2 {
-		r.fail("a map that ends within the message")
+		r.failAt(at, "a map that ends within the message")
 		return 0
 	}
 	return int(n)
 }
 
-// Skip passes over one value of any type, at most MaxDepth deep, and returns
-// its bytes, aliasing the input.
-func (r *Reader) Skip() []byte {
-	start := r.off
-	r.skip(0)
+// List reads the header of an array of at most limit entries.
+func (r *Reader) List(limit int, want string) int {
+	at := r.off
+	n := r.Array()
+	if n > limit {
+		r.failAt(at, want)
+		return 0
+	}
+	return n
+}
+
+// entries checks a count of groups of per values against the number of
+// values that stand behind the fixed fields, and returns how many follow the
+// groups. start is where the message's array begins.
+func (r *Reader) entries(start, values, per int, count int32) (more int) {
+	if r.err == nil && (count < 0 || count > MaxBatch || values < per*int(count)) {
+		r.failAt(start, "as many entries as the count says, at most 65536")
+	}
 	if r.err != nil {
-		return nil
+		return 0
 	}
-	return r.buf[start:r.off:r.off]
+	return values - per*int(count)
 }
 
-// SkipN passes over n values.
-func (r *Reader) SkipN(n int) {
-	for ; n > 0 && r.err == nil; n-- {
-		r.skip(0)
+// kind reads the kind of a batch message, which must be want.
+func (r *Reader) kind(want Kind, text string) {
+	at := r.off
+	if k := r.UintMax(255, text); r.err == nil && Kind(k) != want {
+		r.failAt(at, text)
 	}
-}
-
-func (r *Reader) skip(depth int) {
-	c, ok := r.next("value")
-	if !ok {
-		return
-	}
-	if depth > MaxDepth {
-		r.fail("a value nested at most 64 deep")
-		return
-	}
-	switch {
-	case c < 0x80 || c >= 0xe0 || c == 0xc0 || c == 0xc2 || c == 0xc3:
-		r.off++
-	case c <= 0x8f || c == 0xde || c == 0xdf:
-		for n := r.Map(); n > 0 && r.err == nil; n-- {
-			r.skip(depth + 1)
-			r.skip(depth + 1)
-		}
-	case c <= 0x9f || c == 0xdc || c == 0xdd:
-		for n := r.Array(); n > 0 && r.err == nil; n-- {
-			r.skip(depth + 1)
-		}
-	case c <= 0xbf || c >= 0xc4 && c <= 0xc6 || c >= 0xd9 && c <= 0xdb:
-		r.Bytes()
-	case c == 0xca || c == 0xce || c == 0xd2:
-		r.advance(5)
-	case c == 0xcb || c == 0xcf || c == 0xd3:
-		r.advance(9)
-	case c == 0xcc || c == 0xd0:
-		r.advance(2)
-	case c == 0xcd || c == 0xd1:
-		r.advance(3)
-	case c >= 0xd4 && c <= 0xd8:
-		r.advance(2 + 1<<(c-0xd4))
-	case c >= 0xc7 && c <= 0xc9:
-		n, ok := r.big(1<<(c-0xc7), "extension")
-		if ok {
-			if n >= uint64(len(r.buf)-r.off) {
-				r.fail("an extension that ends within the message")
-				return
-			}
-			r.off += 1 + int(n)
-		}
-	default:
-		r.fail("a msgpack value")
-	}
-}
-
-func (r *Reader) advance(n int) {
-	if len(r.buf)-r.off < n {
-		r.fail("a value that ends within the message")
-		return
-	}
-	r.off += n
 }

@@ -16,7 +16,7 @@ type Record struct {
 const RecordPrefix = 5
 
 // AppendRecord appends the length and the record. headers is a raw msgpack
-// array, or nil for none.
+// array, or nil for none; it is not checked.
 func AppendRecord(b []byte, offsetDelta, timestampDelta int64, key, value, headers []byte) []byte {
 	start := len(b)
 	b = AppendUint32(b, 0)
@@ -25,13 +25,21 @@ func AppendRecord(b []byte, offsetDelta, timestampDelta int64, key, value, heade
 	b = AppendInt(b, timestampDelta)
 	b = AppendBin(b, key)
 	b = AppendBin(b, value)
-	if headers == nil {
-		b = append(b, 0xc0)
-	} else {
-		b = append(b, headers...)
-	}
+	b = appendHeaders(b, headers)
 	PutUint32(b[start:], uint32(len(b)-start-RecordPrefix))
 	return b
+}
+
+// appendHeaders appends a raw header array, or nil when it holds none.
+func appendHeaders(b, raw []byte) []byte {
+	if noHeaders(raw) {
+		return append(b, 0xc0)
+	}
+	return append(b, raw...)
+}
+
+func noHeaders(raw []byte) bool {
+	return len(raw) == 0 || len(raw) == 1 && raw[0] == 0x90
 }
 
 // ReadRecord reads the length and the record behind it. The record must fill
@@ -45,13 +53,14 @@ func ReadRecord(r *Reader, rec *Record) {
 		return
 	}
 	b := r.buf[r.off+1 : r.off+RecordPrefix]
-	n := int(uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3]))
-	if n > len(r.buf)-r.off-RecordPrefix {
+	n := uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])
+	if uint64(n) > uint64(len(r.buf)-r.off-RecordPrefix) {
 		r.fail("a record that ends within the message")
 		return
 	}
+	start := r.off
 	r.off += RecordPrefix
-	end := r.off + n
+	end := r.off + int(n)
 	more := r.ArrayMin(5, "a record of 5 fields")
 	rec.OffsetDelta = r.Int()
 	rec.TimestampDelta = r.Int()
@@ -64,7 +73,7 @@ func ReadRecord(r *Reader, rec *Record) {
 	}
 	r.SkipN(more)
 	if r.err == nil && r.off != end {
-		r.fail("a record as long as its length says")
+		r.failAt(start, "a record as long as its length says")
 	}
 }
 
@@ -92,7 +101,7 @@ type Headers struct {
 // ReadHeaders returns an iterator over raw, which may be nil.
 func ReadHeaders(raw []byte) Headers {
 	h := Headers{r: NewReader(raw)}
-	if raw != nil {
+	if len(raw) > 0 {
 		h.n = h.r.Array()
 	}
 	return h
@@ -112,7 +121,11 @@ func (h *Headers) Next() (name, value []byte, ok bool) {
 	name = h.r.Str()
 	value = h.r.Bytes()
 	h.r.SkipN(more)
-	return name, value, h.r.err == nil
+	if h.r.err != nil {
+		h.n = 0
+		return nil, nil, false
+	}
+	return name, value, true
 }
 
 // Err returns the first syntax error, or nil.

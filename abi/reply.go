@@ -1,8 +1,10 @@
 package abi
 
+import "math"
+
 // Reply stream: results one after the other in input order, without an outer
 // array: [index, 0, [output...]], [index, 1, code, message, retry_after_ms],
-// [index, 2, [output...]].
+// [index, 2, [output...]]. Kinds that ask for values: see Answer.
 
 // Output is one record a handler emitted. Slices alias the reply.
 type Output struct {
@@ -33,14 +35,15 @@ func AppendResult(b []byte, index int32, status Status, outputs int) []byte {
 	return AppendArrayHeader(b, outputs)
 }
 
-// AppendResultError appends [index, 1, code, message, retry_after_ms].
+// AppendResultError appends [index, 1, code, message, retry_after_ms]; a
+// negative retryAfterMs becomes 0.
 func AppendResultError(b []byte, index int32, code ErrorCode, message string, retryAfterMs int64) []byte {
 	b = append(b, 0x95)
 	b = AppendInt(b, int64(index))
 	b = append(b, byte(StatusError))
 	b = AppendUint(b, uint64(code))
 	b = AppendStr(b, message)
-	return AppendInt(b, retryAfterMs)
+	return AppendInt(b, max(retryAfterMs, 0))
 }
 
 // AppendOutput appends one output; trailing nils are cut. headers is a raw
@@ -52,7 +55,7 @@ func AppendOutput(b []byte, o *Output) []byte {
 		n = 6
 	case o.HasTimestamp:
 		n = 5
-	case o.Headers != nil:
+	case !noHeaders(o.Headers):
 		n = 4
 	}
 	b = append(b, 0x90|byte(n))
@@ -60,11 +63,7 @@ func AppendOutput(b []byte, o *Output) []byte {
 	b = AppendBin(b, o.Key)
 	b = AppendBin(b, o.Value)
 	if n > 3 {
-		if o.Headers == nil {
-			b = append(b, 0xc0)
-		} else {
-			b = append(b, o.Headers...)
-		}
+		b = appendHeaders(b, o.Headers)
 	}
 	if n > 4 {
 		if o.HasTimestamp {
@@ -98,37 +97,43 @@ type Result struct {
 // ReadResult reads the head of the next result. With status ok or more the
 // caller reads res.Outputs outputs and then calls EndResult.
 func ReadResult(r *Reader, res *Result) {
-	more := r.ArrayMin(2, "a result of at least 2 fields")
-	*res = Result{Index: r.Int32()}
+	start := r.off
+	more := r.ArrayMin(3, "a result of at least 3 fields")
+	*res = Result{Index: r.index()}
+	at := r.off
 	status := r.Uint()
 	if r.err != nil {
 		return
 	}
-	res.Status = Status(status)
-	switch {
-	case status == uint64(StatusOK) || status == uint64(StatusMore):
-		if more < 1 {
-			r.fail("a result with a list of outputs")
-			return
-		}
+	switch status {
+	case uint64(StatusOK), uint64(StatusMore):
+		res.Status = Status(status)
 		res.Outputs = r.Array()
-		res.more = more - 1
-	case status == uint64(StatusError):
-		if more < 3 {
-			r.fail("an error result of 5 fields")
+		res.more = more
+	case uint64(StatusError):
+		res.Status = StatusError
+		if more < 2 {
+			r.failAt(start, "an error result of 5 fields")
 			return
 		}
-		code := r.Uint()
-		if code > 0xffff {
-			r.fail("an error code below 65536")
-		}
-		res.Code = ErrorCode(code)
-		res.Message = r.Str()
-		res.RetryAfterMs = r.Int()
-		r.SkipN(more - 3)
+		res.Code, res.Message, res.RetryAfterMs = r.errorFields()
+		r.SkipN(more - 2)
 	default:
-		r.fail("a result status of ok, error or more")
+		r.failAt(at, "a result status of ok, error or more")
 	}
+}
+
+// index reads a position in the batch.
+func (r *Reader) index() int32 {
+	return int32(r.UintMax(math.MaxInt32, "an index within 31 bits"))
+}
+
+// errorFields reads code, message and retry_after_ms.
+func (r *Reader) errorFields() (code ErrorCode, message []byte, retryAfterMs int64) {
+	code = ErrorCode(r.UintMax(math.MaxUint16, "an error code below 65536"))
+	message = r.Str()
+	retryAfterMs = int64(r.UintMax(math.MaxInt64, "milliseconds within 63 bits"))
+	return code, message, retryAfterMs
 }
 
 // EndResult passes over what a newer minor version put behind the outputs.
@@ -137,7 +142,11 @@ func EndResult(r *Reader, res *Result) { r.SkipN(res.more) }
 // ReadOutput reads one output. It sets every field of o.
 func ReadOutput(r *Reader, o *Output) {
 	n := r.ArrayMin(3, "an output of at least 3 fields")
+	at := r.off
 	*o = Output{Sink: r.Int32()}
+	if o.Sink < EverySink {
+		r.failAt(at, "a sink from -1 up")
+	}
 	o.Key = r.Bytes()
 	o.Value = r.Bytes()
 	if n > 0 && !r.Nil() {
