@@ -60,12 +60,14 @@ const (
 	StartLatest                  // the end, as it is when the partition is assigned
 	StartTime                    // the first record with this timestamp or a later one
 	StartError                   // nowhere: Poll returns an error
+	StartOffset                  // this offset in every partition; below 0 it counts back from the end
 )
 
 // Start is a start policy; the zero value is the earliest record.
 type Start struct {
-	At   StartAt
-	Time time.Time // for StartTime
+	At     StartAt
+	Time   time.Time // for StartTime
+	Offset int64     // for StartOffset
 }
 
 // ProducerConfig configures NewProducer.

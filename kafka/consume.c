@@ -76,6 +76,7 @@ int slip_assign(slip_consumer *c, const char *topic, int32_t topic_id, int32_t p
 	s->topic_id = topic_id;
 	s->partition = partition;
 	s->queue = q;
+	s->eof = -1;
 	c->nslots++;
 	rd_kafka_queue_forward(q, c->records);
 	return 0;
@@ -101,6 +102,13 @@ void slip_unassign(slip_consumer *c, int32_t topic_id, int32_t partition) {
 void slip_forward_again(slip_consumer *c) {
 	for (int i = 0; i < c->nslots; i++)
 		rd_kafka_queue_forward(c->slots[i].queue, c->records);
+}
+
+int64_t slip_eof(slip_consumer *c, int32_t topic_id, int32_t partition) {
+	for (int i = 0; i < c->nslots; i++)
+		if (c->slots[i].topic_id == topic_id && c->slots[i].partition == partition)
+			return c->slots[i].eof;
+	return -1;
 }
 
 static slip_slot *find_slot(slip_consumer *c, const rd_kafka_topic_t *rkt, int32_t partition) {
@@ -264,14 +272,17 @@ static void set_error(slip_consumer *c, rd_kafka_resp_err_t code, const slip_slo
 // nothing to tell: an end of partition, or a partition that left us.
 static int take_error(slip_consumer *c, rd_kafka_event_t *ev) {
 	rd_kafka_resp_err_t code = rd_kafka_event_error(ev);
-	if (code == RD_KAFKA_RESP_ERR__PARTITION_EOF)
-		return 0;
 	rd_kafka_topic_partition_t *tp = rd_kafka_event_topic_partition(ev);
-	const slip_slot *s = NULL;
+	slip_slot *s = NULL;
 	for (int i = 0; tp && i < c->nslots; i++)
 		if (c->slots[i].partition == tp->partition && !strcmp(c->slots[i].topic, tp->topic))
 			s = &c->slots[i];
 	int ours = s || !tp;
+	if (code == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+		if (s)
+			s->eof = tp->offset;
+		ours = 0;
+	}
 	if (ours)
 		set_error(c, code, s, tp ? tp->partition : -1, tp ? tp->offset : -1001,
 		          rd_kafka_event_error_string(ev));
@@ -345,7 +356,9 @@ int slip_drain(slip_consumer *c, uint8_t *buf, size_t len, size_t cap, slip_run 
 		}
 		if (m->err) {
 			int told = m->err != RD_KAFKA_RESP_ERR__PARTITION_EOF;
-			if (told)
+			if (!told)
+				s->eof = m->offset;
+			else
 				set_error(c, m->err, s, m->partition, m->offset, rd_kafka_message_errstr(m));
 			rd_kafka_event_destroy(ev);
 			ev = NULL;

@@ -32,10 +32,10 @@ type Producer struct {
 	topics []string
 	ids    map[string]int32
 
-	stage  []byte
-	ends   []int // end of each staged record in stage
-	begun  int   // staged records already handed over or refused
-	used   int   // and their bytes
+	stage []byte
+	ends  []int // end of each staged record in stage
+	begun int   // staged records already handed over or refused
+	used  int   // and their bytes
 
 	stop   chan struct{}
 	served sync.WaitGroup

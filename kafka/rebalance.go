@@ -206,6 +206,11 @@ func (c *Consumer) resolve(tps []ck.TopicPartition) error {
 				return err
 			}
 			tps[i].Offset = ck.Offset(off)
+		case StartOffset:
+			tps[i].Offset = ck.Offset(start.Offset)
+			if start.Offset < 0 {
+				tps[i].Offset = ck.OffsetTail(ck.Offset(-start.Offset))
+			}
 		case StartError:
 			c.fail("start", codeError("start", CodeNoOffset,
 				"the group "+c.cfg.Group+" has no committed offset and the topic's start is \"error\"; commit one with Kafka's tools or choose earliest, latest or a time",

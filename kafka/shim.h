@@ -37,6 +37,7 @@ typedef struct {
 	int32_t topic_id, partition;
 	const rd_kafka_topic_t *rkt; // learned from records, trusted for one call
 	rd_kafka_queue_t *queue;     // forwarded to the private queue
+	int64_t eof;                 // offset of the last end of partition met, or -1
 } slip_slot;
 
 typedef struct {
@@ -63,6 +64,7 @@ void slip_consumer_free(slip_consumer *c);
 int slip_assign(slip_consumer *c, const char *topic, int32_t topic_id, int32_t partition);
 void slip_unassign(slip_consumer *c, int32_t topic_id, int32_t partition);
 void slip_forward_again(slip_consumer *c);
+int64_t slip_eof(slip_consumer *c, int32_t topic_id, int32_t partition);
 int slip_drain(slip_consumer *c, uint8_t *buf, size_t len, size_t cap, slip_run *runs, int nruns,
                int runs_cap, int have, int max_records, size_t max_bytes, int timeout_ms);
 

@@ -1,0 +1,19 @@
+package kafka_test
+
+import (
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// seeded returns a generator whose seed is printed, and taken from SEED if set.
+func seeded(t testing.TB) *rand.Rand {
+	seed := uint64(time.Now().UnixNano())
+	if s, err := strconv.ParseUint(os.Getenv("SEED"), 10, 64); err == nil {
+		seed = s
+	}
+	t.Logf("repeat with SEED=%d", seed)
+	return rand.New(rand.NewPCG(seed, 1))
+}
