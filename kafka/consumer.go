@@ -256,12 +256,15 @@ func (c *Consumer) Close() error {
 	if c.closed {
 		return nil
 	}
-	if len(c.owned) > 0 && c.revoked != nil {
-		c.revoke(c.ownedList(), c.ck.AssignmentLost())
-	}
+	owned, _ := c.partitions(c.ownedList())
+	c.revoke(c.ownedList(), len(c.owned) > 0 && c.ck.AssignmentLost())
 	c.closed = true
 	// Nothing may be fetched while closing: it would be polled and dropped.
-	_ = c.ck.Unassign()
+	if c.cooperative() {
+		_ = c.ck.IncrementalUnassign(owned)
+	} else {
+		_ = c.ck.Unassign()
+	}
 	if c.c != nil {
 		C.slip_consumer_free(c.c)
 		c.c = nil

@@ -1,12 +1,21 @@
 package kafka_test
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"os"
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
+
+// sameBytes tells nil from empty, and does not look at large values byte by
+// byte through reflection.
+var sameBytes = cmp.Comparer(func(a, b []byte) bool {
+	return (a == nil) == (b == nil) && bytes.Equal(a, b)
+})
 
 // seeded returns a generator whose seed is printed, and taken from SEED if set.
 func seeded(t testing.TB) *rand.Rand {

@@ -173,10 +173,14 @@ func (p *Producer) Topic(name string) int32 {
 // null, an empty one is empty. headers is a msgpack array of [str, bin|nil],
 // or nil, or the single byte of a msgpack nil. partition -1 leaves the choice
 // to the partitioner; timestamp -1 means now, otherwise it is milliseconds
-// since 1970. What is wrong with a record shows in Send.
+// since 1970, of which 0 becomes 1, since the library takes 0 for now. What is
+// wrong with a record shows in Send.
 func (p *Producer) Append(topic, partition int32, key, value, headers []byte, timestamp int64) {
 	if len(headers) == 1 && headers[0] == 0xc0 {
 		headers = nil
+	}
+	if timestamp == 0 {
+		timestamp = 1
 	}
 	h := C.slip_head{
 		topic: C.int32_t(topic), partition: C.int32_t(partition), timestamp: C.int64_t(timestamp),
