@@ -1,0 +1,51 @@
+//! The head of a batch.
+
+use crate::wire::{append_int, append_uint, Reader};
+
+/// The head of a Batch of kind records or timer:
+/// `[kind, source, partition, base_offset, base_timestamp, count, len, record, ...]`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BatchHeader {
+    /// What the batch asks of the handler: a `KIND_...`.
+    pub kind: u64,
+    /// The position in the handler binding's list of sources.
+    pub source: i32,
+    /// The partition that all records are of.
+    pub partition: i32,
+    /// What the records' offset deltas refer to.
+    pub base_offset: i64,
+    /// What the records' timestamp deltas refer to, in milliseconds.
+    pub base_timestamp: i64,
+    /// The number of records that follow.
+    pub count: i32,
+}
+
+/// Appends the head; `h.count` records must follow.
+pub fn append_batch_header(b: &mut Vec<u8>, h: &BatchHeader) {
+    b.push(0xdd);
+    b.extend_from_slice(&(6 + 2 * h.count as u32).to_be_bytes());
+    append_uint(b, h.kind);
+    append_int(b, i64::from(h.source));
+    append_int(b, i64::from(h.partition));
+    append_int(b, h.base_offset);
+    append_int(b, h.base_timestamp);
+    append_int(b, i64::from(h.count));
+}
+
+/// Reads the head and leaves `r` in front of the first record.
+#[cold]
+pub fn read_batch_header(r: &mut Reader<'_>) -> BatchHeader {
+    let fields = 6 + r.array_min(6, "a batch of at least 6 fields") as u64;
+    let h = BatchHeader {
+        kind: r.uint(),
+        source: r.int32(),
+        partition: r.int32(),
+        base_offset: r.int(),
+        base_timestamp: r.int(),
+        count: r.int32(),
+    };
+    if r.ok() && (h.count < 0 || fields < 6 + 2 * h.count as u64) {
+        r.fail("as many records as the batch's count says");
+    }
+    h
+}

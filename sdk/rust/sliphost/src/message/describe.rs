@@ -1,0 +1,135 @@
+//! What a module offers.
+
+use super::{append_strings, each, strings};
+use crate::wire::{append_array_header, append_nil, append_str, append_uint, Reader, SyntaxError};
+use crate::zz_abi::{MAJOR, MAX_BINDINGS, MAX_HANDLERS};
+
+/// `[abi_major, abi_minor, sdk, language, [handler...], features]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Describe<'a> {
+    /// The major version of the ABI the module speaks.
+    pub major: u64,
+    /// The minor version of the ABI the module speaks.
+    pub minor: u64,
+    /// Name and version of the SDK.
+    pub sdk: &'a [u8],
+    /// The language the module is written in.
+    pub language: &'a [u8],
+    /// What may be bound in a manifest.
+    pub handlers: Vec<HandlerDesc<'a>>,
+    /// A set of `FEATURE_...` bits.
+    pub features: u64,
+}
+
+/// `[name, flags, [param...], [cache...], [sink...], [checkpoint...], state_version]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HandlerDesc<'a> {
+    /// The name a manifest binds.
+    pub name: &'a [u8],
+    /// A set of `FLAG_...` bits.
+    pub flags: u64,
+    /// Its parameters.
+    pub params: Vec<ParamDesc<'a>>,
+    /// Names of its caches.
+    pub caches: Vec<&'a [u8]>,
+    /// Names of the sinks it emits to by name.
+    pub sinks: Vec<&'a [u8]>,
+    /// Names of its checkpoints.
+    pub checkpoints: Vec<&'a [u8]>,
+    /// The version of the layout of what it keeps in caches.
+    pub state_version: u64,
+}
+
+/// `[name, type, default|nil, help]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ParamDesc<'a> {
+    /// The name a manifest gives a value to.
+    pub name: &'a [u8],
+    /// A `PARAM_...`.
+    pub kind: u64,
+    /// A raw msgpack value, `None` when the manifest must give one.
+    pub default: Option<&'a [u8]>,
+    /// One line for people.
+    pub help: &'a [u8],
+}
+
+/// Appends `d` in canonical form.
+pub fn append_describe(b: &mut Vec<u8>, d: &Describe<'_>) {
+    append_array_header(b, 6);
+    append_uint(b, d.major);
+    append_uint(b, d.minor);
+    append_str(b, d.sdk);
+    append_str(b, d.language);
+    append_array_header(b, d.handlers.len());
+    for h in &d.handlers {
+        append_array_header(b, 7);
+        append_str(b, h.name);
+        append_uint(b, h.flags);
+        append_array_header(b, h.params.len());
+        for p in &h.params {
+            append_array_header(b, 4);
+            append_str(b, p.name);
+            append_uint(b, p.kind);
+            match p.default {
+                None => append_nil(b),
+                Some(raw) => b.extend_from_slice(raw),
+            }
+            append_str(b, p.help);
+        }
+        append_strings(b, &h.caches);
+        append_strings(b, &h.sinks);
+        append_strings(b, &h.checkpoints);
+        append_uint(b, h.state_version);
+    }
+    append_uint(b, d.features);
+}
+
+/// Reads a whole Describe message. With a foreign major version only `major`
+/// and `minor` are set, without error.
+pub fn read_describe(b: &[u8]) -> Result<Describe<'_>, SyntaxError> {
+    let mut r = Reader::new(b);
+    let mut d = Describe::default();
+    let more = r.array_min(2, "a description of at least 2 fields");
+    d.major = r.uint();
+    d.minor = r.uint();
+    if r.ok() && d.major != MAJOR {
+        return Ok(d);
+    }
+    if r.ok() && more < 4 {
+        r.fail("a description of 6 fields");
+    }
+    d.sdk = r.str();
+    d.language = r.str();
+    d.handlers = each(&mut r, MAX_HANDLERS, "at most 1024 handlers", handler);
+    d.features = r.uint();
+    r.skip_n(more.saturating_sub(4));
+    r.end();
+    r.err().map_or(Ok(d), Err)
+}
+
+fn handler<'a>(r: &mut Reader<'a>) -> HandlerDesc<'a> {
+    let more = r.array_min(7, "a handler of 7 fields");
+    let h = HandlerDesc {
+        name: r.str(),
+        flags: r.uint(),
+        params: each(r, MAX_BINDINGS, "at most 1024 parameters", param),
+        caches: strings(r),
+        sinks: strings(r),
+        checkpoints: strings(r),
+        state_version: r.uint(),
+    };
+    r.skip_n(more);
+    h
+}
+
+fn param<'a>(r: &mut Reader<'a>) -> ParamDesc<'a> {
+    let more = r.array_min(4, "a parameter of 4 fields");
+    let p = ParamDesc {
+        name: r.str(),
+        kind: r.uint(),
+        default: if r.nil() { None } else { Some(r.skip()) },
+        help: r.str(),
+    };
+    r.skip_n(more);
+    p
+}

@@ -1,0 +1,217 @@
+//! How a manifest binds the module, and the module's answer.
+
+use super::{append_strings, each, strings};
+use crate::wire::{append_array_header, append_str, append_uint, Reader, SyntaxError};
+use crate::zz_abi::{MAX_BINDINGS, MAX_HANDLERS, STATUS_ERROR, STATUS_OK};
+
+/// `[abi_major, abi_minor, features, [binding...]]`. The handler argument of
+/// slip_process is a position in `bindings`; the ids of sinks, caches,
+/// checkpoints and sources are positions in their lists.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Init<'a> {
+    /// The major version of the ABI the host speaks.
+    pub major: u64,
+    /// The minor version of the ABI the host speaks.
+    pub minor: u64,
+    /// A set of `FEATURE_...` bits.
+    pub features: u64,
+    /// One entry a handler of the manifest.
+    pub bindings: Vec<Binding<'a>>,
+}
+
+/// `[function, name, [[param, value]...], [sink...], [cache...], [checkpoint...], [source...]]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Binding<'a> {
+    /// The handler's name in Describe.
+    pub function: &'a [u8],
+    /// Its id in the manifest.
+    pub name: &'a [u8],
+    /// Every parameter that Describe lists, defaults filled in.
+    pub params: Vec<Param<'a>>,
+    /// Named as the module names them.
+    pub sinks: Vec<Endpoint<'a>>,
+    /// Named as the module names them.
+    pub caches: Vec<&'a [u8]>,
+    /// Named as the module names them.
+    pub checkpoints: Vec<&'a [u8]>,
+    /// Named as the manifest names them.
+    pub sources: Vec<Endpoint<'a>>,
+}
+
+/// A parameter's value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Param<'a> {
+    /// Its name.
+    pub name: &'a [u8],
+    /// Raw msgpack of the declared type.
+    pub value: &'a [u8],
+}
+
+/// A source or sink: `[name, key_repr, value_repr]`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Endpoint<'a> {
+    /// Its name.
+    pub name: &'a [u8],
+    /// A `REPR_...`.
+    pub key: u64,
+    /// A `REPR_...`.
+    pub value: u64,
+}
+
+/// Appends `m` in canonical form.
+pub fn append_init(b: &mut Vec<u8>, m: &Init<'_>) {
+    append_array_header(b, 4);
+    append_uint(b, m.major);
+    append_uint(b, m.minor);
+    append_uint(b, m.features);
+    append_array_header(b, m.bindings.len());
+    for h in &m.bindings {
+        append_array_header(b, 7);
+        append_str(b, h.function);
+        append_str(b, h.name);
+        append_array_header(b, h.params.len());
+        for p in &h.params {
+            append_array_header(b, 2);
+            append_str(b, p.name);
+            b.extend_from_slice(p.value);
+        }
+        append_endpoints(b, &h.sinks);
+        append_strings(b, &h.caches);
+        append_strings(b, &h.checkpoints);
+        append_endpoints(b, &h.sources);
+    }
+}
+
+fn append_endpoints(b: &mut Vec<u8>, all: &[Endpoint<'_>]) {
+    append_array_header(b, all.len());
+    for e in all {
+        append_array_header(b, 3);
+        append_str(b, e.name);
+        append_uint(b, e.key);
+        append_uint(b, e.value);
+    }
+}
+
+/// Reads a whole Init message.
+#[cold]
+pub fn read_init(b: &[u8]) -> Result<Init<'_>, SyntaxError> {
+    let mut r = Reader::new(b);
+    let more = r.array_min(4, "an init message of 4 fields");
+    let m = Init {
+        major: r.uint(),
+        minor: r.uint(),
+        features: r.uint(),
+        bindings: each(&mut r, MAX_HANDLERS, "at most 1024 handlers", binding),
+    };
+    r.skip_n(more);
+    r.end();
+    r.err().map_or(Ok(m), Err)
+}
+
+#[cold]
+fn binding<'a>(r: &mut Reader<'a>) -> Binding<'a> {
+    let more = r.array_min(7, "a binding of 7 fields");
+    let h = Binding {
+        function: r.str(),
+        name: r.str(),
+        params: each(r, MAX_BINDINGS, "at most 1024 parameters", param),
+        sinks: each(r, MAX_BINDINGS, "at most 1024 names", endpoint),
+        caches: strings(r),
+        checkpoints: strings(r),
+        sources: each(r, MAX_BINDINGS, "at most 1024 names", endpoint),
+    };
+    r.skip_n(more);
+    h
+}
+
+#[cold]
+fn param<'a>(r: &mut Reader<'a>) -> Param<'a> {
+    let more = r.array_min(2, "a parameter of 2 fields");
+    let p = Param {
+        name: r.str(),
+        value: r.skip(),
+    };
+    r.skip_n(more);
+    p
+}
+
+#[cold]
+fn endpoint<'a>(r: &mut Reader<'a>) -> Endpoint<'a> {
+    let more = r.array_min(3, "an endpoint of 3 fields");
+    let e = Endpoint {
+        name: r.str(),
+        key: r.uint(),
+        value: r.uint(),
+    };
+    r.skip_n(more);
+    e
+}
+
+/// The answer to Init: `[0, progress_block_address, input_capacity]`, or
+/// `[1, code, message]` when the module cannot work with what it was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InitReply<'a> {
+    /// The module is ready.
+    Ready {
+        /// The address of the progress block.
+        progress: u64,
+        /// The bytes the input arena holds.
+        capacity: u64,
+    },
+    /// The module cannot work.
+    Refused {
+        /// A `CODE_...`.
+        code: u64,
+        /// What is wrong and what to do.
+        message: &'a [u8],
+    },
+}
+
+/// Appends `m`.
+#[cold]
+pub fn append_init_reply(b: &mut Vec<u8>, m: &InitReply<'_>) {
+    append_array_header(b, 3);
+    match m {
+        InitReply::Ready { progress, capacity } => {
+            append_uint(b, STATUS_OK);
+            append_uint(b, *progress);
+            append_uint(b, *capacity);
+        }
+        InitReply::Refused { code, message } => {
+            append_uint(b, STATUS_ERROR);
+            append_uint(b, *code);
+            append_str(b, message);
+        }
+    }
+}
+
+/// Reads a whole InitReply message.
+pub fn read_init_reply(b: &[u8]) -> Result<InitReply<'_>, SyntaxError> {
+    let mut r = Reader::new(b);
+    let more = r.array_min(3, "an init reply of 3 fields");
+    let status = r.uint();
+    let mut m = InitReply::Ready {
+        progress: 0,
+        capacity: 0,
+    };
+    if status == STATUS_OK {
+        m = InitReply::Ready {
+            progress: r.uint(),
+            capacity: r.uint(),
+        };
+    } else if status == STATUS_ERROR {
+        let code = r.uint();
+        if code > 0xffff {
+            r.fail("an error code below 65536");
+        }
+        m = InitReply::Refused {
+            code,
+            message: r.str(),
+        };
+    } else {
+        r.fail("an init status of ok or error");
+    }
+    r.skip_n(more);
+    r.end();
+    r.err().map_or(Ok(m), Err)
+}

@@ -1,0 +1,153 @@
+//! One input record and its headers.
+
+use crate::wire::{append_bin, append_int, append_str, append_uint32, Reader};
+
+/// The size of the length in front of each record of a batch.
+pub const RECORD_PREFIX: usize = 5;
+
+/// One input record as it travels:
+/// `[offset_delta, timestamp_delta, key, value, headers]`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RawRecord<'a> {
+    /// Relative to the batch's base offset.
+    pub offset_delta: i64,
+    /// Relative to the batch's base timestamp, in milliseconds.
+    pub timestamp_delta: i64,
+    /// `None` is absent, which is not the same as empty.
+    pub key: Option<&'a [u8]>,
+    /// `None` is absent, which is not the same as empty.
+    pub value: Option<&'a [u8]>,
+    /// The raw array of `[name, value|nil]`, `None` when there are none.
+    pub headers: Option<&'a [u8]>,
+}
+
+/// Appends the length and the record.
+pub fn append_record(b: &mut Vec<u8>, rec: &RawRecord<'_>) {
+    let start = b.len();
+    append_uint32(b, 0);
+    b.push(0x95);
+    append_int(b, rec.offset_delta);
+    append_int(b, rec.timestamp_delta);
+    append_bin(b, rec.key);
+    append_bin(b, rec.value);
+    match rec.headers {
+        None => b.push(0xc0),
+        Some(raw) => b.extend_from_slice(raw),
+    }
+    let n = (b.len() - start - RECORD_PREFIX) as u32;
+    b[start + 1..start + RECORD_PREFIX].copy_from_slice(&n.to_be_bytes());
+}
+
+/// Reads the length and the record behind it, which must fill its length
+/// exactly.
+#[inline]
+pub fn read_record<'a>(r: &mut Reader<'a>) -> RawRecord<'a> {
+    if r.peek() != Some(0xce) || r.left() < RECORD_PREFIX {
+        r.fail("a record's length in the fixed 5-byte form");
+        return RawRecord::default();
+    }
+    let at = r.offset();
+    let n = r.uint();
+    if n > r.left() as u64 {
+        r.rewind(at);
+        r.fail("a record that ends within the message");
+        return RawRecord::default();
+    }
+    let end = r.offset() + n as usize;
+    let more = r.array_min(5, "a record of 5 fields");
+    let rec = RawRecord {
+        offset_delta: r.short_int(),
+        timestamp_delta: r.short_int(),
+        key: r.bytes(),
+        value: r.bytes(),
+        headers: read_headers(r),
+    };
+    r.skip_n(more);
+    if r.ok() && r.offset() != end {
+        r.fail("a record as long as its length says");
+    }
+    rec
+}
+
+/// Passes over a header array or nil, checking its shape.
+#[inline]
+pub(super) fn read_headers<'a>(r: &mut Reader<'a>) -> Option<&'a [u8]> {
+    if r.nil() {
+        return None;
+    }
+    read_header_list(r)
+}
+
+#[inline(never)]
+fn read_header_list<'a>(r: &mut Reader<'a>) -> Option<&'a [u8]> {
+    let start = r.offset();
+    let n = r.array();
+    for _ in 0..n {
+        let more = r.array_min(2, "a header of 2 fields");
+        r.str();
+        r.bytes();
+        r.skip_n(more);
+        if !r.ok() {
+            return None;
+        }
+    }
+    if r.ok() {
+        Some(r.since(start))
+    } else {
+        None
+    }
+}
+
+/// Appends one header of an array whose header the caller wrote.
+pub fn append_header(b: &mut Vec<u8>, name: &[u8], value: Option<&[u8]>) {
+    b.push(0x92);
+    append_str(b, name);
+    append_bin(b, value);
+}
+
+/// The headers of a record in order, duplicates kept: an iterator over
+/// `(name, value)`. A value of `None` is absent, not empty. Names are bytes,
+/// because Kafka does not promise UTF-8.
+#[derive(Clone, Debug)]
+pub struct Headers<'a> {
+    raw: Option<&'a [u8]>,
+    r: Reader<'a>,
+    left: usize,
+}
+
+impl<'a> Headers<'a> {
+    /// The headers of a raw array, which must be well-formed, as those of a
+    /// record are.
+    pub fn new(raw: Option<&'a [u8]>) -> Self {
+        let mut r = Reader::new(raw.unwrap_or(&[]));
+        let left = if raw.is_some() { r.array() } else { 0 };
+        Headers { raw, r, left }
+    }
+
+    /// The raw msgpack array of all headers, `None` if the record has none.
+    pub fn raw(&self) -> Option<&'a [u8]> {
+        self.raw
+    }
+}
+
+impl<'a> Iterator for Headers<'a> {
+    type Item = (&'a [u8], Option<&'a [u8]>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        let more = self.r.array_min(2, "a header of 2 fields");
+        let name = self.r.str();
+        let value = self.r.bytes();
+        self.r.skip_n(more);
+        if self.r.ok() {
+            Some((name, value))
+        } else {
+            self.left = 0;
+            None
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (0, Some(self.left))
+    }
+}

@@ -1,0 +1,156 @@
+//! What happens between the host's calls and the handlers.
+
+use crate::abi;
+use crate::binding::{text, Bound};
+use crate::call::Call;
+use crate::error::Error;
+use crate::export::Handler;
+use crate::message::{
+    append_init_reply, read_batch_header, read_init, read_record, BatchHeader, InitReply,
+};
+use crate::record::Record;
+use crate::wire::Reader;
+use crate::zz_abi::{
+    CODE_MESSAGE, CODE_UNBOUND, FEATURE_METERED, KIND_RECORDS, KIND_REPLAYED, KIND_TIMER, MAJOR,
+};
+
+/// An initialised module.
+#[derive(Debug)]
+pub(crate) struct Runtime {
+    bindings: Vec<&'static Bound>,
+    call: Call,
+    metered: bool,
+}
+
+impl Runtime {
+    /// Answers an Init message: the runtime, or `None` when the module cannot
+    /// work with it. `reply` gets the InitReply either way.
+    #[cold]
+    pub(crate) fn init(
+        handlers: &'static [Handler],
+        message: &[u8],
+        capacity: usize,
+        reply: &mut Vec<u8>,
+    ) -> Option<Self> {
+        reply.clear();
+        match Runtime::bind(handlers, message) {
+            Ok(runtime) => {
+                let ready = InitReply::Ready {
+                    progress: runtime.call.reply.progress().address(),
+                    capacity: capacity as u64,
+                };
+                append_init_reply(reply, &ready);
+                Some(runtime)
+            }
+            Err(e) => {
+                let refused = InitReply::Refused {
+                    code: e.code,
+                    message: e.text.as_bytes(),
+                };
+                append_init_reply(reply, &refused);
+                None
+            }
+        }
+    }
+
+    #[cold]
+    fn bind(handlers: &'static [Handler], message: &[u8]) -> Result<Self, Error> {
+        // What Init says holds as long as the instance lives, and so handlers
+        // may keep references into it.
+        let message: &'static [u8] = Box::leak(Box::from(message));
+        let init = read_init(message)
+            .map_err(|e| Error::coded(CODE_MESSAGE, ["init: want ", e.want].concat()))?;
+        if init.major != MAJOR {
+            let why = "the host speaks another major version of the ABI than this module";
+            return Err(Error::coded(CODE_MESSAGE, why));
+        }
+        let mut bindings = Vec::with_capacity(init.bindings.len());
+        for b in init.bindings {
+            let name = b.name;
+            let bound = Bound::new(handlers, b)
+                .map_err(|e| e.context(&["handler \"", text(name), "\""].concat()))?;
+            bindings.push(&*Box::leak(Box::new(bound)));
+        }
+        Ok(Runtime {
+            bindings,
+            call: Call::new(Box::leak(Box::new(Bound::none()))),
+            metered: init.features & FEATURE_METERED != 0,
+        })
+    }
+
+    /// Handles a batch and returns the reply stream, or what is left of it
+    /// behind the pieces that were handed over.
+    pub(crate) fn process(&mut self, handler: u32, message: &[u8]) -> &[u8] {
+        self.call.reply.reset();
+        let mut r = Reader::new(message);
+        let head = read_batch_header(&mut r);
+        match self.accept(handler, &head, &r) {
+            Ok(bound) => self.run(bound, &head, &mut r),
+            Err(e) => {
+                self.call.reply.begin(0);
+                self.call.reply.fail(&e);
+            }
+        }
+        self.call.reply.bytes()
+    }
+
+    #[cold]
+    fn accept(
+        &self,
+        handler: u32,
+        head: &BatchHeader,
+        r: &Reader<'_>,
+    ) -> Result<&'static Bound, Error> {
+        let bound = *self
+            .bindings
+            .get(handler as usize)
+            .ok_or_else(|| Error::coded(CODE_UNBOUND, "no handler has this number"))?;
+        if let Some(e) = r.err() {
+            return Err(unreadable(e.want));
+        }
+        match head.kind {
+            KIND_RECORDS | KIND_REPLAYED | KIND_TIMER => Ok(bound),
+            _ => Err(Error::coded(
+                CODE_UNBOUND,
+                ["handler \"", bound.handler.name, "\" takes records only"].concat(),
+            )),
+        }
+    }
+
+    fn run(&mut self, bound: &'static Bound, head: &BatchHeader, r: &mut Reader<'_>) {
+        let call = &mut self.call;
+        call.bound = bound;
+        for index in 0..head.count {
+            call.reply.begin(index);
+            let raw = read_record(r);
+            if let Some(e) = r.err() {
+                call.reply.fail(&unreadable(e.want));
+                return;
+            }
+            if self.metered {
+                abi::fuel_mark();
+            }
+            abi::begin_record();
+            let rec = Record {
+                key: raw.key,
+                value: raw.value,
+                headers: raw.headers,
+                timestamp: head.base_timestamp.wrapping_add(raw.timestamp_delta),
+                offset: head.base_offset.wrapping_add(raw.offset_delta),
+                partition: head.partition,
+                source: head.source,
+                bound,
+            };
+            let result = (bound.handler.run)(call, rec);
+            call.finish(result);
+            if call.reply.progress().stopped() {
+                return;
+            }
+        }
+    }
+}
+
+#[cold]
+fn unreadable(want: &'static str) -> Error {
+    Error::coded(CODE_MESSAGE, ["batch: want ", want].concat())
+}

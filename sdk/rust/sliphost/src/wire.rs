@@ -1,0 +1,581 @@
+//! msgpack primitives with hard limits, the Rust side of `abi/wire.go` and
+//! `abi/reader.go`. The appending functions write the shortest form.
+
+use std::fmt;
+
+pub use crate::zz_abi::MAX_DEPTH;
+
+/// A message that is not what the ABI asks for. It never carries message
+/// bytes, so it may be logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SyntaxError {
+    /// The position in the message where reading stopped.
+    pub offset: usize,
+    /// What should have been there.
+    pub want: &'static str,
+}
+
+impl fmt::Display for SyntaxError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "message byte {}: want {}", self.offset, self.want)
+    }
+}
+
+impl std::error::Error for SyntaxError {}
+
+/// Appends nil.
+#[inline(never)]
+pub fn append_nil(b: &mut Vec<u8>) {
+    b.push(0xc0);
+}
+
+/// Appends a boolean.
+#[inline(never)]
+pub fn append_bool(b: &mut Vec<u8>, v: bool) {
+    b.push(if v { 0xc3 } else { 0xc2 });
+}
+
+/// Appends `v` in its shortest form.
+#[inline]
+pub fn append_int(b: &mut Vec<u8>, v: i64) {
+    match v {
+        -32..=127 => b.push(v as u8),
+        _ => append_long(b, v),
+    }
+}
+
+fn append_long(b: &mut Vec<u8>, v: i64) {
+    match v {
+        0..=i64::MAX => append_uint(b, v as u64),
+        -0x80..=-1 => sized(b, 0xd0, v as u64, 1),
+        -0x8000..=-1 => sized(b, 0xd1, v as u64, 2),
+        -0x8000_0000..=-1 => sized(b, 0xd2, v as u64, 4),
+        _ => sized(b, 0xd3, v as u64, 8),
+    }
+}
+
+/// Appends `v` in its shortest form.
+pub fn append_uint(b: &mut Vec<u8>, v: u64) {
+    match v {
+        0..=0x7f => b.push(v as u8),
+        0..=0xff => sized(b, 0xcc, v, 1),
+        0..=0xffff => sized(b, 0xcd, v, 2),
+        0..=0xffff_ffff => sized(b, 0xce, v, 4),
+        _ => sized(b, 0xcf, v, 8),
+    }
+}
+
+/// Appends a type byte and the low `n` bytes of `v`, most significant first.
+#[inline(never)]
+fn sized(b: &mut Vec<u8>, code: u8, v: u64, n: usize) {
+    let mut bytes = [code; 9];
+    bytes[1..].copy_from_slice(&(v << (64 - 8 * n)).to_be_bytes());
+    b.extend_from_slice(&bytes[..1 + n]);
+}
+
+/// Appends `v` in the fixed 5-byte form, which the length in front of each
+/// record of a batch must have.
+pub fn append_uint32(b: &mut Vec<u8>, v: u32) {
+    sized(b, 0xce, u64::from(v), 4);
+}
+
+/// Appends `v` as a 64-bit float.
+pub fn append_float(b: &mut Vec<u8>, v: f64) {
+    sized(b, 0xcb, v.to_bits(), 8);
+}
+
+/// Appends the header of a string of `n` bytes.
+pub fn append_str_header(b: &mut Vec<u8>, n: usize) {
+    match n {
+        0..=31 => b.push(0xa0 | n as u8),
+        0..=0xff => sized(b, 0xd9, n as u64, 1),
+        0..=0xffff => sized(b, 0xda, n as u64, 2),
+        _ => sized(b, 0xdb, n as u64, 4),
+    }
+}
+
+/// Appends a string. The bytes should be UTF-8.
+#[inline(never)]
+pub fn append_str(b: &mut Vec<u8>, v: &[u8]) {
+    append_str_header(b, v.len());
+    b.extend_from_slice(v);
+}
+
+/// Appends the header of a byte string of `n` bytes.
+#[inline]
+pub fn append_bin_header(b: &mut Vec<u8>, n: usize) {
+    match n {
+        0..=0xff => b.extend_from_slice(&[0xc4, n as u8]),
+        0..=0xffff => sized(b, 0xc5, n as u64, 2),
+        _ => sized(b, 0xc6, n as u64, 4),
+    }
+}
+
+/// Appends a byte string; `None` becomes nil, an empty one stays empty: a
+/// Kafka tombstone and an empty value are different things.
+#[inline]
+pub fn append_bin(b: &mut Vec<u8>, v: Option<&[u8]>) {
+    match v {
+        None => b.push(0xc0),
+        Some(v) => {
+            append_bin_header(b, v.len());
+            b.extend_from_slice(v);
+        }
+    }
+}
+
+/// Appends the header of an array of `n` values.
+#[inline(never)]
+pub fn append_array_header(b: &mut Vec<u8>, n: usize) {
+    match n {
+        0..=15 => b.push(0x90 | n as u8),
+        0..=0xffff => sized(b, 0xdc, n as u64, 2),
+        _ => sized(b, 0xdd, n as u64, 4),
+    }
+}
+
+/// Appends the header of a map of `n` pairs.
+pub fn append_map_header(b: &mut Vec<u8>, n: usize) {
+    match n {
+        0..=15 => b.push(0x80 | n as u8),
+        0..=0xffff => sized(b, 0xde, n as u64, 2),
+        _ => sized(b, 0xdf, n as u64, 4),
+    }
+}
+
+/// Reads msgpack values from a byte slice without copying. The first error
+/// sticks: every later read returns zero values, so a caller may read a whole
+/// message and look at [`Reader::err`] once. Byte strings borrow from the
+/// slice given to [`Reader::new`].
+#[derive(Clone, Debug)]
+pub struct Reader<'a> {
+    buf: &'a [u8],
+    off: usize,
+    err: Option<SyntaxError>,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader at the start of `buf`.
+    #[inline]
+    pub fn new(buf: &'a [u8]) -> Self {
+        Reader {
+            buf,
+            off: 0,
+            err: None,
+        }
+    }
+
+    /// The first error, if there was one.
+    #[inline]
+    pub fn err(&self) -> Option<SyntaxError> {
+        self.err
+    }
+
+    /// Whether every read so far succeeded.
+    #[inline]
+    pub fn ok(&self) -> bool {
+        self.err.is_none()
+    }
+
+    /// The position of the next byte to be read.
+    #[inline]
+    pub fn offset(&self) -> usize {
+        self.off
+    }
+
+    /// The number of bytes not read yet.
+    #[inline]
+    pub fn left(&self) -> usize {
+        self.buf.len() - self.off
+    }
+
+    /// The bytes not read yet.
+    #[inline]
+    pub fn rest(&self) -> &'a [u8] {
+        &self.buf[self.off..]
+    }
+
+    /// The bytes between `start` and the position, with the input's lifetime.
+    #[inline]
+    pub(crate) fn since(&self, start: usize) -> &'a [u8] {
+        &self.buf[start..self.off]
+    }
+
+    /// Goes back to a position read before.
+    pub(crate) fn rewind(&mut self, at: usize) {
+        self.off = at;
+    }
+
+    /// Records an error at the current position unless there is one already.
+    #[cold]
+    pub fn fail(&mut self, want: &'static str) {
+        if self.err.is_none() {
+            self.err = Some(SyntaxError {
+                offset: self.off,
+                want,
+            });
+        }
+    }
+
+    /// The first byte of the next value, which is not consumed; `None` at the
+    /// end or after an error.
+    #[inline]
+    pub fn peek(&self) -> Option<u8> {
+        if self.err.is_some() {
+            return None;
+        }
+        self.buf.get(self.off).copied()
+    }
+
+    fn next(&mut self, want: &'static str) -> Option<u8> {
+        let c = self.peek();
+        if c.is_none() {
+            self.fail(want);
+        }
+        c
+    }
+
+    /// Reads `n` (at most 8) big-endian bytes that follow the type byte and
+    /// consumes both.
+    #[inline(never)]
+    fn big(&mut self, n: usize, want: &'static str) -> Option<u64> {
+        let from = self.off + 1;
+        match self.buf.get(from..from + n) {
+            Some(bytes) => {
+                let mut v = 0;
+                for c in bytes {
+                    v = v << 8 | u64::from(*c);
+                }
+                self.off = from + n;
+                Some(v)
+            }
+            None => {
+                self.fail(want);
+                None
+            }
+        }
+    }
+
+    /// Consumes a nil if it is the next value and says whether it was.
+    #[inline]
+    pub fn nil(&mut self) -> bool {
+        let is = self.peek() == Some(0xc0);
+        if is {
+            self.off += 1;
+        }
+        is
+    }
+
+    /// Reads a boolean.
+    pub fn bool(&mut self) -> bool {
+        match self.next("bool") {
+            Some(c @ (0xc2 | 0xc3)) => {
+                self.off += 1;
+                c == 0xc3
+            }
+            _ => {
+                self.fail("bool");
+                false
+            }
+        }
+    }
+
+    /// [`Reader::int`] with a short way for the integers of a hot path, which are
+    /// small.
+    #[inline]
+    pub(crate) fn short_int(&mut self) -> i64 {
+        match self.peek() {
+            Some(c @ 0..=0x7f) => {
+                self.off += 1;
+                i64::from(c)
+            }
+            _ => self.int(),
+        }
+    }
+
+    /// Reads an integer that fits in 64 signed bits, in any form.
+    #[inline(never)]
+    pub fn int(&mut self) -> i64 {
+        match self.next("integer") {
+            Some(c @ (0..=0x7f | 0xe0..=0xff)) => {
+                self.off += 1;
+                i64::from(c as i8)
+            }
+            Some(c) => self.long_int(c),
+            None => 0,
+        }
+    }
+
+    fn long_int(&mut self, c: u8) -> i64 {
+        const WANT: &str = "integer";
+        match c {
+            0xcc..=0xcf => {
+                let v = self.big(1 << (c - 0xcc), WANT).unwrap_or(0);
+                if v > i64::MAX as u64 {
+                    self.fail("integer within 64 signed bits");
+                    return 0;
+                }
+                v as i64
+            }
+            0xd0 => i64::from(self.big(1, WANT).unwrap_or(0) as i8),
+            0xd1 => i64::from(self.big(2, WANT).unwrap_or(0) as i16),
+            0xd2 => i64::from(self.big(4, WANT).unwrap_or(0) as i32),
+            0xd3 => self.big(8, WANT).unwrap_or(0) as i64,
+            _ => {
+                self.fail(WANT);
+                0
+            }
+        }
+    }
+
+    /// Reads a non-negative integer.
+    #[inline(never)]
+    pub fn uint(&mut self) -> u64 {
+        const WANT: &str = "non-negative integer";
+        match self.next(WANT) {
+            Some(c @ 0..=0x7f) => {
+                self.off += 1;
+                u64::from(c)
+            }
+            Some(c @ 0xcc..=0xcf) => self.big(1 << (c - 0xcc), WANT).unwrap_or(0),
+            Some(c @ 0xd0..=0xd3) => {
+                let v = self.long_int(c);
+                if v < 0 {
+                    self.fail(WANT);
+                    return 0;
+                }
+                v as u64
+            }
+            Some(_) => {
+                self.fail(WANT);
+                0
+            }
+            None => 0,
+        }
+    }
+
+    /// Reads an integer that fits in 32 signed bits.
+    #[inline(never)]
+    pub fn int32(&mut self) -> i32 {
+        let v = self.int();
+        match i32::try_from(v) {
+            Ok(v) => v,
+            Err(_) => {
+                self.fail("integer within 32 bits");
+                0
+            }
+        }
+    }
+
+    /// Reads a float of either size, or an integer as a float.
+    pub fn float(&mut self) -> f64 {
+        const WANT: &str = "number";
+        match self.next(WANT) {
+            Some(0xcb) => f64::from_bits(self.big(8, WANT).unwrap_or(0)),
+            Some(0xca) => f64::from(f32::from_bits(self.big(4, WANT).unwrap_or(0) as u32)),
+            Some(0xcf) => self.big(8, WANT).unwrap_or(0) as f64,
+            Some(0..=0x7f | 0xe0..=0xff | 0xcc..=0xd3) => self.int() as f64,
+            Some(_) => {
+                self.fail(WANT);
+                0.0
+            }
+            None => 0.0,
+        }
+    }
+
+    /// Reads a byte string or a string; nil gives `None`.
+    #[inline(never)]
+    pub fn bytes(&mut self) -> Option<&'a [u8]> {
+        const WANT: &str = "byte string or nil";
+        let n = match self.next(WANT)? {
+            0xc0 => {
+                self.off += 1;
+                return None;
+            }
+            c @ 0xa0..=0xbf => {
+                self.off += 1;
+                u64::from(c & 31)
+            }
+            0xc4 | 0xd9 => self.big(1, WANT)?,
+            0xc5 | 0xda => self.big(2, WANT)?,
+            0xc6 | 0xdb => self.big(4, WANT)?,
+            _ => {
+                self.fail(WANT);
+                return None;
+            }
+        };
+        if n > self.left() as u64 {
+            self.fail("a byte string that ends within the message");
+            return None;
+        }
+        let start = self.off;
+        self.off += n as usize;
+        Some(self.since(start))
+    }
+
+    /// Reads a string (or a byte string) that is not nil. UTF-8 is not checked.
+    #[inline(never)]
+    pub fn str(&mut self) -> &'a [u8] {
+        match self.next("string") {
+            None => &[],
+            Some(0xc0) => {
+                self.fail("string");
+                &[]
+            }
+            Some(_) => self.bytes().unwrap_or(&[]),
+        }
+    }
+
+    /// Reads the header of an array and returns its length, which is never more
+    /// than the bytes left, so a caller may allocate by it.
+    #[inline(never)]
+    pub fn array(&mut self) -> usize {
+        const WANT: &str = "array";
+        let n = match self.next(WANT) {
+            Some(c @ 0x90..=0x9f) => {
+                self.off += 1;
+                u64::from(c & 15)
+            }
+            Some(0xdc) => self.big(2, WANT).unwrap_or(0),
+            Some(0xdd) => self.big(4, WANT).unwrap_or(0),
+            Some(_) => {
+                self.fail(WANT);
+                return 0;
+            }
+            None => return 0,
+        };
+        if n > self.left() as u64 {
+            self.fail("an array that ends within the message");
+            return 0;
+        }
+        n as usize
+    }
+
+    /// Reads the header of an array of at least `n` values and returns how many
+    /// more there are; the caller skips those with [`Reader::skip_n`]: they
+    /// belong to a newer minor version.
+    #[inline(never)]
+    pub fn array_min(&mut self, n: usize, want: &'static str) -> usize {
+        let at = self.off;
+        let got = self.array();
+        if self.err.is_some() {
+            return 0;
+        }
+        if got < n {
+            self.off = at;
+            self.fail(want);
+            return 0;
+        }
+        got - n
+    }
+
+    /// Reads the header of a map and returns the number of pairs, which is never
+    /// more than half the bytes left.
+    pub fn map(&mut self) -> usize {
+        const WANT: &str = "map";
+        let n = match self.next(WANT) {
+            Some(c @ 0x80..=0x8f) => {
+                self.off += 1;
+                u64::from(c & 15)
+            }
+            Some(0xde) => self.big(2, WANT).unwrap_or(0),
+            Some(0xdf) => self.big(4, WANT).unwrap_or(0),
+            Some(_) => {
+                self.fail(WANT);
+                return 0;
+            }
+            None => return 0,
+        };
+        if n > self.left() as u64 / 2 {
+            self.fail("a map that ends within the message");
+            return 0;
+        }
+        n as usize
+    }
+
+    /// Passes over one value of any type, at most [`MAX_DEPTH`] deep, and
+    /// returns its bytes; empty after an error.
+    pub fn skip(&mut self) -> &'a [u8] {
+        let start = self.off;
+        self.skip_at(0);
+        if self.err.is_some() {
+            return &[];
+        }
+        self.since(start)
+    }
+
+    /// Passes over `n` values.
+    #[inline]
+    pub fn skip_n(&mut self, n: usize) {
+        for _ in 0..n {
+            if self.err.is_some() {
+                return;
+            }
+            self.skip_at(0);
+        }
+    }
+
+    fn skip_at(&mut self, depth: usize) {
+        let c = match self.next("value") {
+            Some(c) => c,
+            None => return,
+        };
+        if depth > MAX_DEPTH {
+            self.fail("a value nested at most 64 deep");
+            return;
+        }
+        match c {
+            0..=0x7f | 0xe0..=0xff | 0xc0 | 0xc2 | 0xc3 => self.off += 1,
+            0x80..=0x8f | 0xde | 0xdf => {
+                let n = self.map();
+                self.skip_inner(2 * n as u64, depth);
+            }
+            0x90..=0x9f | 0xdc | 0xdd => {
+                let n = self.array();
+                self.skip_inner(n as u64, depth);
+            }
+            0xa0..=0xbf | 0xc4..=0xc6 | 0xd9..=0xdb => {
+                self.bytes();
+            }
+            0xcc | 0xd0 => self.advance(2),
+            0xcd | 0xd1 => self.advance(3),
+            0xca | 0xce | 0xd2 => self.advance(5),
+            0xcb | 0xcf | 0xd3 => self.advance(9),
+            0xd4..=0xd8 => self.advance(2 + (1 << (c - 0xd4))),
+            0xc7..=0xc9 => {
+                if let Some(n) = self.big(1 << (c - 0xc7), "extension") {
+                    if n >= self.left() as u64 {
+                        self.fail("an extension that ends within the message");
+                        return;
+                    }
+                    self.off += 1 + n as usize;
+                }
+            }
+            _ => self.fail("a msgpack value"),
+        }
+    }
+
+    fn skip_inner(&mut self, n: u64, depth: usize) {
+        for _ in 0..n {
+            if self.err.is_some() {
+                return;
+            }
+            self.skip_at(depth + 1);
+        }
+    }
+
+    fn advance(&mut self, n: usize) {
+        if self.left() < n {
+            self.fail("a value that ends within the message");
+        } else {
+            self.off += n;
+        }
+    }
+
+    /// Refuses bytes behind a whole message.
+    pub fn end(&mut self) {
+        if self.err.is_none() && self.left() != 0 {
+            self.fail("the end of the message");
+        }
+    }
+}
