@@ -24,12 +24,12 @@ var moduleCodes = [...]Explanation{
 	{
 		Code: CodeModuleABI, Title: "the module speaks another version of the ABI",
 		Text: "Host and module must have the same major version of the contract. Rebuild the module with this version's SDK, or run it with the host it was made for.",
-		Bad:  oneModule, Good: oneModule,
+		Bad:  "require github.com/sliphost/sliphost v2.0.0 // in the module, with a host of version 1", Good: "require github.com/sliphost/sliphost v1.0.0 // in the module, with a host of version 1",
 	},
 	{
 		Code: CodeModuleImport, Title: "the module imports something unknown",
 		Text: "Besides the host's own functions and a small part of WASI nothing can be imported: no files, sockets, threads or other hosts' functions.",
-		Bad:  oneModule, Good: oneModule,
+		Bad:  "cargo build --target wasm32-unknown-emscripten", Good: "cargo build --target wasm32-unknown-unknown",
 	},
 	{
 		Code: CodeNoFunction, Title: "the module has no handler of this name",
@@ -84,7 +84,7 @@ var moduleCodes = [...]Explanation{
 	{
 		Code: CodeCapability, Title: "the module needs a capability",
 		Text: "The module asks for more than the sandbox gives: the wall clock, randomness, HTTP. The manifest must grant it.",
-		Bad:  oneModule, Good: "[module.m]\npath = \"m.wasm\"\ncapabilities = [\"nondeterministic\"]",
+		Bad:  oneModule + "# and the module reads the wall clock", Good: "[module.m]\npath = \"m.wasm\"\ncapabilities = [\"nondeterministic\"]",
 	},
 	{
 		Code: CodeMixedSinks, Title: "the sinks of a handler take different forms",
@@ -94,7 +94,7 @@ var moduleCodes = [...]Explanation{
 	{
 		Code: CodeModuleStart, Title: "the module does not start",
 		Text: "It trapped, or answered with an error, while it was initialised or asked what it offers. The message has the module's own words.",
-		Bad:  oneModule, Good: oneModule,
+		Bad:  "func init() { panic(\"no table\") }", Good: "func init() { table = defaults }",
 	},
 	{
 		Code: CodeModuleMemory, Title: "the module needs more memory than its limit",

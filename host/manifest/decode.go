@@ -1,7 +1,6 @@
 package manifest
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -67,7 +66,7 @@ func (d *decoder) fields(t *table, n *node, path []string, target any, rest *fie
 		switch {
 		case later(f.since):
 			if c != nil {
-				d.notYet(c.key, path, dotted(path), f.since)
+				d.notYet(c.key, path, "the "+f.noun()+" "+quoteName(f.name), "leave it out until a later version brings it")
 			}
 		case c == nil && f.kind != fieldTable:
 			d.missing(f, path, target)
@@ -103,8 +102,8 @@ func (d *decoder) unknown(t *table, n *node, path []string) {
 }
 
 // notYet reports something that a later version brings.
-func (d *decoder) notYet(at span, path []string, what string, since int) {
-	d.report(CodeNotYet, at, path, what+" is not in this version yet", fmt.Sprintf("it comes with step %d of 6; this version is step %d", since, Step))
+func (d *decoder) notYet(at span, path []string, what, hint string) {
+	d.report(CodeNotYet, at, path, what+" is not in this version yet", hint)
 }
 
 // missing handles a field that is not there.
@@ -262,6 +261,12 @@ func (d *decoder) scalar(f *field, n *node, path []string, target any) {
 	v, p := f.parse(text)
 	if p != nil {
 		subject := shown(refs, path) + " "
+		if n.kind != kindString {
+			subject = n.text + " "
+			if secretName(path[len(path)-1]) {
+				subject = "the value "
+			}
+		}
 		if p.code == CodeEmpty {
 			subject = dotted(path) + " "
 		}
@@ -271,7 +276,7 @@ func (d *decoder) scalar(f *field, n *node, path []string, target any) {
 	if name, ok := v.(string); ok && f.kind == fieldChoice {
 		for _, c := range f.choices {
 			if c.name == name && later(c.since) {
-				d.notYet(n.val, path, f.name+" = "+quote(name), c.since)
+				d.notYet(n.val, path, f.name+" = "+quote(name), "this version has: "+strings.Join(f.words(), ", "))
 				return
 			}
 		}
@@ -383,7 +388,7 @@ func (f *field) choose(text string) (any, *problem) {
 	if near := nearest(text, f.words()); near != "" {
 		hint = "did you mean " + quoteName(near) + "?"
 	}
-	return nil, &problem{CodeChoice, "is not a " + strings.ReplaceAll(f.name, "_", " ") + " there is", hint}
+	return nil, &problem{CodeChoice, "is not a value that " + f.name + " takes", hint}
 }
 
 func parseStart(text string) (any, *problem) {

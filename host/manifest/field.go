@@ -115,6 +115,14 @@ func later(since int) bool { return since > Step }
 // usable reports whether the field does something in this version.
 func (f *field) usable() bool { return !later(f.since) }
 
+// noun returns what a key of the field is called in a sentence.
+func (f *field) noun() string {
+	if f.table != nil {
+		return "table"
+	}
+	return "key"
+}
+
 // field returns the field of a name, or nil.
 func (t *table) field(name string) *field {
 	for i := range t.fields {

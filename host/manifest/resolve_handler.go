@@ -13,6 +13,7 @@ type uses struct {
 	fileRead, fileWritten     map[string]Position
 	streams                   map[string]*Endpoint
 	brokenSources, brokenSink bool
+	brokenModule              bool
 }
 
 func newUses(m *Manifest) *uses {
@@ -53,8 +54,9 @@ func (d *decoder) handlerModule(h *Handler, node *node, path []string, u *uses) 
 	case h.ModuleIndex >= 0:
 		u.module[h.ModuleIndex]++
 	case written && h.Module == "":
-		// The value itself was reported.
+		u.brokenModule = true // The value itself was reported.
 	case written:
+		u.brokenModule = true
 		d.reportAt(CodeUnknownModule, join(path, "module"), "there is no module "+quoteName(h.Module), didYouMean(h.Module, ids, "modules"))
 	case len(ids) == 1:
 		h.Module, h.ModuleIndex = ids[0], 0
@@ -63,6 +65,7 @@ func (d *decoder) handlerModule(h *Handler, node *node, path []string, u *uses) 
 	case len(ids) == 0:
 		d.report(CodeWhichModule, at, path, "the handler "+quoteName(h.ID)+" has no module, and the manifest has none either", `write [module.ID] with its path`)
 	default:
+		u.brokenModule = true
 		d.report(CodeWhichModule, at, path, "the handler "+quoteName(h.ID)+" does not say which of "+strconv.Itoa(len(ids))+" modules it is in", "write module = "+quoteName(ids[0]))
 	}
 }
@@ -177,7 +180,7 @@ func (d *decoder) resolveEndpoint(text string, path []string, s side) (Endpoint,
 	}
 	switch {
 	case since > 0:
-		d.notYet(at, path, subject, since)
+		d.notYet(at, path, subject, "this version has ids of topics and proxies, timer:, file:, stdin and stdout")
 		return e, false
 	case p != nil:
 		d.report(p.code, at, path, subject+" "+p.msg, p.hint)

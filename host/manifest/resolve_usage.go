@@ -4,6 +4,11 @@ package manifest
 // be resolved may have been a use, so broken sources or sinks keep it quiet.
 func (d *decoder) usage(u *uses) {
 	m := d.m
+	for _, e := range d.findings {
+		if e.Code == CodeAmbiguousID {
+			return // Whose use a use would be is not known.
+		}
+	}
 	broken := u.brokenSources || u.brokenSink
 	for i := range m.Proxies {
 		d.proxyUsage(m.Proxies[i].ID, u.proxyRead[i], u.proxyWritten[i], u)
@@ -15,7 +20,7 @@ func (d *decoder) usage(u *uses) {
 			}
 		}
 		for i := range m.Modules {
-			if u.module[i] == 0 && len(m.Handlers) > 0 {
+			if u.module[i] == 0 && len(m.Handlers) > 0 && !u.brokenModule {
 				d.unused("module", m.Modules[i].ID)
 			}
 		}

@@ -102,6 +102,7 @@ func (p Position) excerpt() (text, carets string, ok bool) {
 	for i := start; i <= end; {
 		marked := i >= p.at.start && (i < p.at.end || i == p.at.start)
 		if cut, is := s.secretAt(i, end); is && i < end {
+			marked = marked || p.at.start < cut && p.at.end > i
 			put(&shown, &below, `"***"`, marked, &width)
 			i = cut
 			continue

@@ -118,7 +118,14 @@ func kafkaField() field {
 		{
 			name: "config", kind: fieldProperties, client: true, example: `{ "security.protocol" = "SASL_SSL" }`,
 			help: "Properties of the Kafka client (librdkafka) by their own names. Those that would break the host's promises are refused with the reason.",
-			slot: at(func(c *Cluster) *[]Property { return &c.own }),
+			slot: func(parent any) slot {
+				c := parent.(*Cluster)
+				// What is written is the cluster's own; what is shown is merged.
+				return slot{
+					get: func() any { return c.Config },
+					set: func(v any) { c.own = v.([]Property) },
+				}
+			},
 		},
 	}}
 	return field{
