@@ -1,0 +1,63 @@
+// Package connector holds the sources and sinks beyond Kafka: lines of a
+// file, lines of standard input, ticks of a timer; lines appended to a file
+// or to standard output.
+//
+// A source is polled by one goroutine and never makes it wait. It delivers
+// records in the form in which Kafka's come, packed, as topic 0 partition 0
+// unless told otherwise, so the engine treats all inputs alike. Delivery is
+// at least once: a source that can be resumed starts at the position of its
+// last Commit, a sink has its lines where they belong when Flush returns.
+package connector
+
+import (
+	"math"
+	"time"
+
+	"github.com/sliphost/sliphost/abi"
+)
+
+// Clock is where time comes from. NewTimer is time.NewTimer.
+type Clock interface {
+	Now() time.Time
+	NewTimer(d time.Duration) (c <-chan time.Time, stop func())
+}
+
+// batch fills one run of a packed batch with records that have no headers.
+type batch struct {
+	b   *abi.Packed
+	run abi.Run
+}
+
+func newBatch(b *abi.Packed, topic int32, offset, timestamp int64) batch {
+	b.Reset()
+	return batch{b, abi.Run{Topic: topic, BaseOffset: offset, BaseTimestamp: timestamp}}
+}
+
+// full reports whether nothing more fits. The first record always does.
+func (p *batch) full(maxRecords, maxBytes int) bool {
+	n := int(p.run.Count)
+	return n > 0 && (n >= maxRecords || len(p.b.Buf) >= maxBytes) || n == math.MaxInt32
+}
+
+func (p *batch) add(value []byte) {
+	p.b.Buf = abi.AppendRecord(p.b.Buf, int64(p.run.Count), 0, nil, value, nil)
+	p.run.Count++
+}
+
+// finish completes the run and returns the number of its records.
+func (p *batch) finish() int {
+	if p.run.Count > 0 {
+		p.run.LastOffset = p.run.BaseOffset + int64(p.run.Count) - 1
+		p.run.End = len(p.b.Buf)
+		p.b.Runs = append(p.b.Runs, p.run)
+	}
+	return int(p.run.Count)
+}
+
+// signal tells a waiter on c, a channel of capacity 1, that something is new.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default: // it has not seen the last one yet
+	}
+}
