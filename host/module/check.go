@@ -9,13 +9,8 @@ import (
 	"github.com/sliphost/sliphost/host/module/wasm"
 )
 
-// required are the exports of section 2 of the ABI.
-var required = []struct{ name, sig string }{
-	{exportDescribe, ">I"},
-	{exportAlloc, "i>i"},
-	{exportInit, "i>I"},
-	{exportProcess, "ii>I"},
-}
+// nondeterministic is the capability's name in the ABI's table.
+const nondeterministic = "nondeterministic"
 
 // outlineOf reads the outline of a file and turns what is wrong with it into a
 // sentence for its author.
@@ -68,21 +63,31 @@ func notWasmHint(b []byte) string {
 
 // checkExports looks for what the host calls.
 func checkExports(o *wasm.Outline) *LoadError {
-	if m, ok := o.Export(exportMemory); !ok || m.Kind != wasm.KindMemory {
-		return missingExport(o, exportMemory)
-	}
-	for _, r := range required {
-		e, ok := o.Export(r.name)
-		if !ok || e.Kind != wasm.KindFunc {
-			return missingExport(o, r.name)
+	if _, ok := o.Export(exportStart); ok {
+		return &LoadError{
+			Kind:   MissingExport,
+			Detail: "it is a program (it exports _start), not a library",
+			Hint:   "Go builds need -buildmode=c-shared, Rust builds crate-type = [\"cdylib\"]",
 		}
-		if err := checkType(r.name, r.sig, e.Type); err != nil {
+	}
+	if o.HasStart {
+		return &LoadError{Kind: Malformed, Detail: "it has a start function, which would run before the host can limit it", Hint: "build it with the sliphost SDK"}
+	}
+	if m, ok := o.Export(exportMemory); !ok || m.Kind != wasm.KindMemory {
+		return missingExport(exportMemory)
+	}
+	for _, r := range abi.Exports {
+		e, ok := o.Export(r.Name)
+		if !ok || e.Kind != wasm.KindFunc {
+			return missingExport(r.Name)
+		}
+		if err := checkType(r.Name, r.Params+">"+r.Result, e.Type); err != nil {
 			return err
 		}
 	}
 	if e, ok := o.Export(exportInitialize); ok {
 		if e.Kind != wasm.KindFunc {
-			return missingExport(o, exportInitialize)
+			return missingExport(exportInitialize)
 		}
 		return checkType(exportInitialize, "", e.Type)
 	}
@@ -101,19 +106,12 @@ func checkType(name, sig string, got wasm.FuncType) *LoadError {
 	}
 }
 
-func missingExport(o *wasm.Outline, name string) *LoadError {
-	e := &LoadError{
+func missingExport(name string) *LoadError {
+	return &LoadError{
 		Kind:   MissingExport,
 		Detail: "it does not export " + name,
 		Hint:   "build it with the sliphost SDK",
 	}
-	_, hasStart := o.Export("_start")
-	_, hasInit := o.Export(exportInitialize)
-	if hasStart && !hasInit {
-		e.Detail += "; it is a program, not a library"
-		e.Hint = "Go builds need -buildmode=c-shared"
-	}
-	return e
 }
 
 // checkImports refuses what no host function answers.
@@ -165,7 +163,7 @@ func checkImport(im *wasm.Import, allowNondeterministic bool) *LoadError {
 			Hint:   "rebuild it with a current SDK",
 		}
 	}
-	if from == &sliphostV1 && nondeterministic[im.Name] && !allowNondeterministic {
+	if f.capability == nondeterministic && !allowNondeterministic {
 		return &LoadError{
 			Kind:   NotAllowed,
 			Detail: "it imports " + what + ", which makes its results differ from run to run",

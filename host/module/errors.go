@@ -14,6 +14,10 @@ var ErrClosed = errors.New("module is closed")
 // ErrBusy is returned when a Slot is used or closed while a call into it runs.
 var ErrBusy = errors.New("another call into this slot is running")
 
+// ErrState is returned by Process when State answered StateFailed. Nothing of
+// the call counts; State knows why.
+var ErrState = errors.New("the host could not answer a call about state")
+
 // LoadKind says why a module was refused.
 type LoadKind int
 

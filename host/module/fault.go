@@ -8,6 +8,8 @@ type fault struct {
 	kind TrapKind
 	// broken makes it a BrokenError with detail as its text.
 	broken bool
+	// state says that State could not do its work.
+	state  bool
 	detail string
 	code   uint32
 	limit  *LimitError

@@ -30,7 +30,7 @@ type Hooks struct {
 	// State answers the imports for caches, checkpoints and seeks. With nil
 	// each of them answers abi.ResultUnbound.
 	State State
-	// WallClock is the real time in nanoseconds since 1970 for modules loaded
+	// WallClock is the real time in milliseconds since 1970 for modules loaded
 	// with Nondeterministic; nil is the host's clock.
 	WallClock func() int64
 }
@@ -41,22 +41,30 @@ type At struct {
 	Handler, Record int32
 }
 
+// StateFailed as a result of State says that it could not do its own work: the
+// guest's call ends and Process returns ErrState.
+const StateFailed = -1 << 31
+
 // State answers host calls about caches, checkpoints and positions. Slices
 // alias guest memory and are valid during the call only; buf may overlap the
 // others, so an answer is written after the request has been read.
 //
 // A result of type int64 is the length of the answer, which is in buf if it
 // fits and must be asked for again if not; both kinds of results may be one of
-// abi.ResultAbsent, ResultUnbound, ResultInvalid and ResultLimit.
+// abi.ResultAbsent, ResultUnbound, ResultInvalid and ResultLimit, or
+// StateFailed.
 type State interface {
 	CacheGet(at At, cache int32, key, buf []byte) int64
 	CachePut(at At, cache int32, key, value []byte) int32
 	CacheDelete(at At, cache int32, key []byte) int32
-	CacheDeleteRange(at At, cache int32, request []byte) int32
+	// CacheDeleteRange: an empty to has no end.
+	CacheDeleteRange(at At, cache int32, from, to []byte) int32
 	CacheScan(at At, cache int32, request, buf []byte) int64
 	CacheGetMany(at At, cache int32, request, buf []byte) int64
 	// Savepoint takes one of the operations abi.Savepoint*.
 	Savepoint(at At, op int32) int32
+	// StreamTime is in milliseconds, -1 before any record with a timestamp.
+	StreamTime(at At) int64
 	Heartbeat(at At, checkpoint int32, request, buf []byte) int64
 	Pulse(at At, checkpoint int32, request, buf []byte) int64
 	Seek(at At, source, partition int32, offset int64) int32

@@ -19,6 +19,8 @@ import (
 type hostFunc struct {
 	name, sig string
 	do        func(in *instance, mem api.Memory, st []uint64)
+	// capability is what the manifest must grant, or "".
+	capability string
 }
 
 // valTypes are the letters of hostFunc.sig.
@@ -85,29 +87,75 @@ func apiTypes(t []wasm.ValType) []api.ValueType {
 	return out
 }
 
-// sliphostV1 is section 5 of the ABI.
-var sliphostV1 = hostModule{abi.ImportModule, []hostFunc{
-	{"flush", "ii>i", doFlush},
-	{"log", "iii", doLog},
-	{"metric", "iiiF", doMetric},
-	{"panic", "ii", doPanic},
-	{"fuel_mark", "", func(*instance, api.Memory, []uint64) {}},
-	{"cache_get", "iiiii>I", asking(State.CacheGet)},
-	{"cache_scan", "iiiii>I", asking(State.CacheScan)},
-	{"cache_get_many", "iiiii>I", asking(State.CacheGetMany)},
-	{"checkpoint_heartbeat", "iiiii>I", asking(State.Heartbeat)},
-	{"checkpoint_pulse", "iiiii>I", asking(State.Pulse)},
-	{"cache_put", "iiiii>i", doCachePut},
-	{"cache_delete", "iii>i", deleting(State.CacheDelete)},
-	{"cache_delete_range", "iii>i", deleting(State.CacheDeleteRange)},
-	{"savepoint", "i>i", doSavepoint},
-	{"seek", "iiI>i", doSeek},
-	{"wall_clock", ">I", doWallClock},
-	{"entropy", "ii", doEntropy},
-}}
+// sliphostV1 is section 10 of the ABI: names, signatures and when each call is
+// allowed come from its table, what they do from slipFuncs.
+var sliphostV1 = hostModule{abi.ImportModule, guarded(map[string]func(*instance, api.Memory, []uint64){
+	"flush":                doFlush,
+	"log":                  doLog,
+	"metric":               doMetric,
+	"panic":                doPanic,
+	"fuel_mark":            func(*instance, api.Memory, []uint64) {},
+	"cache_get":            asking("cache_get", State.CacheGet),
+	"cache_scan":           asking("cache_scan", State.CacheScan),
+	"cache_get_many":       asking("cache_get_many", State.CacheGetMany),
+	"checkpoint_heartbeat": asking("checkpoint_heartbeat", State.Heartbeat),
+	"checkpoint_pulse":     asking("checkpoint_pulse", State.Pulse),
+	"cache_put":            doCachePut,
+	"cache_delete":         doCacheDelete,
+	"cache_delete_range":   doCacheDeleteRange,
+	"savepoint":            doSavepoint,
+	"stream_time":          doStreamTime,
+	"seek":                 doSeek,
+	"wall_clock":           doWallClock,
+	"entropy":              doEntropy,
+})}
 
-// nondeterministic names the imports that need the capability.
-var nondeterministic = map[string]bool{"wall_clock": true, "entropy": true}
+// guarded joins the ABI's table with what the functions do.
+func guarded(do map[string]func(*instance, api.Memory, []uint64)) []hostFunc {
+	funcs := make([]hostFunc, 0, len(abi.Imports))
+	for i := range abi.Imports {
+		f := &abi.Imports[i]
+		work := do[f.Name]
+		funcs = append(funcs, hostFunc{
+			name: f.Name, sig: f.Params + ">" + f.Result, capability: f.Capability,
+			do: func(in *instance, mem api.Memory, st []uint64) {
+				if in.calls()&f.Calls == 0 {
+					in.refuse(f, st)
+					return
+				}
+				work(in, mem, st)
+			},
+		})
+	}
+	return funcs
+}
+
+// calls is what the guest is doing, as a bit of abi.Func.Calls. In
+// _initialize and slip_alloc as little is allowed as in slip_describe.
+func (in *instance) calls() uint32 {
+	switch in.phase {
+	case phaseProcess:
+		return 1 << in.call.batchKind()
+	case phaseInit:
+		return abi.CallInit
+	}
+	return abi.CallDescribe
+}
+
+// refuse answers a call where it is not allowed (SPEC.md 10.2): a description
+// must not depend on a host, so there it ends the call.
+func (in *instance) refuse(f *abi.Func, st []uint64) {
+	switch {
+	case in.phase == phaseDescribe:
+		panic(&fault{kind: TrapMisuse, detail: exportDescribe + " called " + f.Name + "; a description may not ask the host"})
+	case in.phase == phaseStart:
+		panic(&fault{kind: TrapMisuse, detail: exportInitialize + " called " + f.Name + "; the host answers from slip_init on"})
+	case f.Name == "entropy":
+		panic(&fault{kind: TrapMisuse, detail: "entropy is not allowed here"})
+	case f.Result != "":
+		st[0] = unbound
+	}
+}
 
 // handler is the handler on whose behalf the guest runs, -1 outside a call.
 func (in *instance) handler() int32 {
@@ -117,19 +165,11 @@ func (in *instance) handler() int32 {
 	return in.call.handler
 }
 
-// now is the record being handled, as the progress block says. It is only
+// at is the record being handled, as the progress block says. It is only
 // clamped here; a contradiction is found when the call ends.
 func (in *instance) at(mem api.Memory) At {
 	v, _ := mem.ReadUint32Le(in.block + abi.ProgressCurrentAt)
 	return At{Handler: in.call.handler, Record: int32(min(v, max(in.call.count, 1)-1))}
-}
-
-// silent ends the call if the guest is describing itself: a description must
-// not depend on a host.
-func (in *instance) silent(name string) {
-	if in.phase == phaseDescribe {
-		panic(&fault{kind: TrapMisuse, detail: "slip_describe called " + abi.ImportModule + "." + name})
-	}
 }
 
 // bytes returns a piece of guest memory that a host call named.
@@ -143,13 +183,7 @@ func (in *instance) bytes(mem api.Memory, name string, ptr, n uint64) []byte {
 
 // doFlush takes a piece of the reply stream: (ptr, len) -> i32.
 func doFlush(in *instance, mem api.Memory, st []uint64) {
-	if in.phase != phaseProcess {
-		panic(&fault{kind: TrapMisuse, detail: "flush is only allowed in slip_process"})
-	}
-	b, ok := mem.Read(uint32(st[0]), uint32(st[1]))
-	if !ok {
-		panic(brokenFault("it flushes %d bytes at address %d of a memory of %d bytes", uint32(st[1]), uint32(st[0]), mem.Size()))
-	}
+	b := in.bytes(mem, "flush", st[0], st[1])
 	s := in.owner
 	if limit := in.module.limits.Output; int64(len(s.out)+len(b)) > limit {
 		panic(&fault{kind: TrapOutput, limit: &LimitError{Limit: "output", Value: limit}})
@@ -167,28 +201,21 @@ func doFlush(in *instance, mem api.Memory, st []uint64) {
 
 // doLog is (level, ptr, len).
 func doLog(in *instance, mem api.Memory, st []uint64) {
-	in.silent("log")
 	level := abi.Level(int32(st[0]))
-	level = min(max(level, abi.LevelDebug), abi.LevelError)
+	if level < abi.LevelDebug || level > abi.LevelError {
+		level = abi.LevelError
+	}
 	in.print.log(level, in.bytes(mem, "log", st[1], st[2]))
 }
 
 // doMetric is (kind, name, nlen, value).
 func doMetric(in *instance, mem api.Memory, st []uint64) {
-	in.silent("metric")
 	name := in.bytes(mem, "metric", st[1], st[2])
-	kind, value := abi.MetricKind(int32(st[0])), math.Float64frombits(st[3])
-	if in.phase != phaseProcess || in.owner.hooks.Metric == nil {
+	if in.phase != phaseProcess {
+		// During slip_init nobody listens yet; a spare would count twice.
 		return
 	}
-	if kind < abi.MetricCounter || kind > abi.MetricHistogram || math.IsNaN(value) || math.IsInf(value, 0) || len(name) == 0 {
-		return
-	}
-	if !in.owner.pass(&in.owner.metrics, "metric calls") {
-		return
-	}
-	in.print.clean = appendClean(in.print.clean[:0], name, maxMetricName)
-	in.owner.hooks.Metric(in.call.handler, kind, in.print.clean, value)
+	in.owner.metric(in.call.handler, abi.MetricKind(int32(st[0])), name, math.Float64frombits(st[3]))
 }
 
 // doPanic is (ptr, len): the guest traps next and this says why.
@@ -198,8 +225,7 @@ func doPanic(in *instance, mem api.Memory, st []uint64) {
 }
 
 // state returns who answers calls about state, or nil.
-func (in *instance) state(name string) State {
-	in.silent(name)
+func (in *instance) state() State {
 	if in.phase != phaseProcess {
 		return nil
 	}
@@ -209,15 +235,21 @@ func (in *instance) state(name string) State {
 // unbound is abi.ResultUnbound as a result.
 var unbound = result(abi.ResultUnbound)
 
-// result puts a signed result into an operand.
-func result[T int32 | int64 | int](v T) uint64 { return uint64(int64(v)) }
+// result puts a signed result into an operand, and ends the call if State
+// could not do its work.
+func result[T int32 | int64 | int](v T) uint64 {
+	if int64(v) == StateFailed {
+		panic(&fault{state: true})
+	}
+	return uint64(int64(v))
+}
 
 // asking makes a function (id, request, rlen, buf, cap) -> i64.
-func asking(ask func(s State, at At, id int32, request, buf []byte) int64) func(*instance, api.Memory, []uint64) {
+func asking(name string, ask func(s State, at At, id int32, request, buf []byte) int64) func(*instance, api.Memory, []uint64) {
 	return func(in *instance, mem api.Memory, st []uint64) {
-		request := in.bytes(mem, "a cache or checkpoint call", st[1], st[2])
-		buf := in.bytes(mem, "a cache or checkpoint call", st[3], st[4])
-		s := in.state("a cache or checkpoint call")
+		request := in.bytes(mem, name, st[1], st[2])
+		buf := in.bytes(mem, name, st[3], st[4])
+		s := in.state()
 		if s == nil {
 			st[0] = unbound
 			return
@@ -226,23 +258,10 @@ func asking(ask func(s State, at At, id int32, request, buf []byte) int64) func(
 	}
 }
 
-// deleting makes a function (id, request, rlen) -> i32.
-func deleting(do func(s State, at At, id int32, request []byte) int32) func(*instance, api.Memory, []uint64) {
-	return func(in *instance, mem api.Memory, st []uint64) {
-		request := in.bytes(mem, "a cache call", st[1], st[2])
-		s := in.state("a cache call")
-		if s == nil {
-			st[0] = unbound
-			return
-		}
-		st[0] = result(do(s, in.at(mem), int32(st[0]), request))
-	}
-}
-
 func doCachePut(in *instance, mem api.Memory, st []uint64) {
 	key := in.bytes(mem, "cache_put", st[1], st[2])
 	value := in.bytes(mem, "cache_put", st[3], st[4])
-	s := in.state("cache_put")
+	s := in.state()
 	if s == nil {
 		st[0] = unbound
 		return
@@ -250,8 +269,29 @@ func doCachePut(in *instance, mem api.Memory, st []uint64) {
 	st[0] = result(s.CachePut(in.at(mem), int32(st[0]), key, value))
 }
 
+func doCacheDelete(in *instance, mem api.Memory, st []uint64) {
+	key := in.bytes(mem, "cache_delete", st[1], st[2])
+	s := in.state()
+	if s == nil {
+		st[0] = unbound
+		return
+	}
+	st[0] = result(s.CacheDelete(in.at(mem), int32(st[0]), key))
+}
+
+func doCacheDeleteRange(in *instance, mem api.Memory, st []uint64) {
+	from := in.bytes(mem, "cache_delete_range", st[1], st[2])
+	to := in.bytes(mem, "cache_delete_range", st[3], st[4])
+	s := in.state()
+	if s == nil {
+		st[0] = unbound
+		return
+	}
+	st[0] = result(s.CacheDeleteRange(in.at(mem), int32(st[0]), from, to))
+}
+
 func doSavepoint(in *instance, mem api.Memory, st []uint64) {
-	s := in.state("savepoint")
+	s := in.state()
 	if s == nil {
 		st[0] = unbound
 		return
@@ -259,8 +299,17 @@ func doSavepoint(in *instance, mem api.Memory, st []uint64) {
 	st[0] = result(s.Savepoint(in.at(mem), int32(st[0])))
 }
 
+func doStreamTime(in *instance, mem api.Memory, st []uint64) {
+	s := in.state()
+	if s == nil {
+		st[0] = unbound
+		return
+	}
+	st[0] = result(s.StreamTime(in.at(mem)))
+}
+
 func doSeek(in *instance, mem api.Memory, st []uint64) {
-	s := in.state("seek")
+	s := in.state()
 	if s == nil {
 		st[0] = unbound
 		return
@@ -269,15 +318,16 @@ func doSeek(in *instance, mem api.Memory, st []uint64) {
 }
 
 func doWallClock(in *instance, _ api.Memory, st []uint64) {
-	in.silent("wall_clock")
-	if in.owner != nil && in.owner.hooks.WallClock != nil {
+	if in.owner.hooks.WallClock != nil {
 		st[0] = uint64(in.owner.hooks.WallClock())
 		return
 	}
-	st[0] = uint64(time.Now().UnixNano())
+	st[0] = uint64(time.Now().UnixMilli())
 }
 
 func doEntropy(in *instance, mem api.Memory, st []uint64) {
-	in.silent("entropy")
+	if n := uint32(st[1]); n > abi.MaxEntropy {
+		panic(&fault{kind: TrapMisuse, detail: fmt.Sprintf("entropy was asked for %d bytes, at most %d a call", n, abi.MaxEntropy)})
+	}
 	fillRandom(in.bytes(mem, "entropy", st[0], st[1]))
 }

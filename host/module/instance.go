@@ -17,6 +17,7 @@ import (
 const (
 	exportMemory     = "memory"
 	exportInitialize = "_initialize"
+	exportStart      = "_start"
 	exportDescribe   = "slip_describe"
 	exportAlloc      = "slip_alloc"
 	exportInit       = "slip_init"
@@ -27,7 +28,7 @@ const (
 type phase uint8
 
 const (
-	// phaseStart is the start function and _initialize.
+	// phaseStart is _initialize.
 	phaseStart phase = iota
 	phaseDescribe
 	phaseInit
@@ -63,8 +64,10 @@ type instance struct {
 
 // call is the state of the call in progress.
 type call struct {
-	handler       int32
-	count         uint32
+	handler int32
+	count   uint32
+	// kind is the batch's, noKind until a host call asks for it.
+	kind          uint8
 	head, records []byte
 	// seen is the last reading of the progress block.
 	seen progress
@@ -193,7 +196,10 @@ func (in *instance) grow(n int) error {
 		return err
 	}
 	addr := uint32(in.stack[0])
-	if uint64(addr)+want > uint64(in.mem.Size()) || addr == 0 {
+	if addr == 0 {
+		return &fault{kind: TrapMemory, limit: &LimitError{Limit: "memory", Value: in.module.limits.Memory}}
+	}
+	if uint64(addr)+want > uint64(in.mem.Size()) {
 		return brokenFault("it answers %d bytes at address %d of a memory of %d bytes", want, addr, in.mem.Size())
 	}
 	if in.block != 0 && overlap(addr, uint32(want), in.block) {
@@ -243,6 +249,8 @@ func (in *instance) takeBlock(reply *abi.InitReply) error {
 		return brokenFault("the progress block at address %d is not aligned to 4 bytes", reply.Progress)
 	case reply.Capacity > size || uint64(in.arena)+reply.Capacity > size:
 		return brokenFault("an input arena of %d bytes at address %d is outside the memory of %d bytes", reply.Capacity, in.arena, size)
+	case reply.Capacity < uint64(in.capacity):
+		return brokenFault("its reply says the arena holds %d bytes, slip_alloc was asked for %d", reply.Capacity, in.capacity)
 	case overlap(in.arena, uint32(reply.Capacity), uint32(reply.Progress)):
 		return brokenFault("the arena at address %d covers the progress block at %d", in.arena, reply.Progress)
 	}
@@ -259,7 +267,7 @@ func (in *instance) takeBlock(reply *abi.InitReply) error {
 // begin puts a batch into the arena and resets the progress block, so that a
 // trap before the guest's first store is not read as the last call's state.
 func (in *instance) begin(handler int32, count int32, head, records []byte) error {
-	in.call = call{handler: handler, count: uint32(count), head: head, records: records}
+	in.call = call{handler: handler, count: uint32(count), kind: noKind, head: head, records: records}
 	in.linear.refused = false
 	n := len(head) + len(records)
 	if n > int(in.capacity) {
@@ -278,6 +286,11 @@ func (in *instance) begin(handler int32, count int32, head, records []byte) erro
 		return brokenFault("its memory shrank")
 	}
 	clear(b[abi.ProgressCurrentAt:abi.ProgressStopAt])
+	clearStop(in.stop)
+	if in.owner.stop.Load() {
+		// Set after clearing it: a request made in between sets the word itself.
+		requestStop(in.stop)
+	}
 	in.phase = phaseProcess
 	in.stack[0] = uint64(uint32(handler))
 	in.stack[1] = uint64(n)
@@ -291,7 +304,7 @@ func (in *instance) look() (progress, error) {
 		return progress{}, brokenFault("its memory shrank")
 	}
 	p := readProgress(b)
-	if what := p.check(in.call.count, in.call.seen, in.mem.Size()); what != "" {
+	if what := p.check(in.call.count, in.call.seen); what != "" {
 		return p, &fault{broken: true, detail: what}
 	}
 	in.call.seen = p

@@ -2,6 +2,7 @@ package module
 
 import (
 	"fmt"
+	"math"
 	"time"
 	"unicode/utf8"
 
@@ -9,11 +10,10 @@ import (
 )
 
 // maxLine bounds a line of a guest in bytes, escapes included; maxMessage the
-// message of a panic or an init error; maxMetricName a metric's name.
+// message of a panic or an init error.
 const (
-	maxLine       = 4096
-	maxMessage    = 4096
-	maxMetricName = 128
+	maxLine    = abi.MaxText
+	maxMessage = abi.MaxText
 )
 
 // cutMark ends text that was cut.
@@ -121,6 +121,53 @@ func (s *Slot) output(handler int32, stream Stream, line []byte) {
 	}
 }
 
+// metric passes a metric on. What breaks the ABI's rules is dropped and
+// counted, as is what exceeds the rate.
+func (s *Slot) metric(handler int32, kind abi.MetricKind, name []byte, value float64) {
+	if s.hooks.Metric == nil {
+		return
+	}
+	if !validMetric(kind, name, value) || !s.sameKind(kind, name) {
+		s.metrics.suppressed++
+		return
+	}
+	if s.pass(&s.metrics, "metric calls") {
+		s.hooks.Metric(handler, kind, name, value)
+	}
+}
+
+// sameKind says whether a metric is used as before, or is new and there is
+// room for it.
+func (s *Slot) sameKind(kind abi.MetricKind, name []byte) bool {
+	if k, ok := s.kinds[string(name)]; ok {
+		return k == kind
+	}
+	if len(s.kinds) >= abi.MaxMetrics {
+		return false
+	}
+	s.kinds[string(name)] = kind
+	return true
+}
+
+func validMetric(kind abi.MetricKind, name []byte, value float64) bool {
+	if len(name) == 0 || len(name) > abi.MaxName || math.IsNaN(value) || math.IsInf(value, 0) {
+		return false
+	}
+	for i, c := range name {
+		letter := c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+		if !letter && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	switch kind {
+	case abi.MetricCounter:
+		return value >= 0
+	case abi.MetricGauge, abi.MetricHistogram:
+		return true
+	}
+	return false
+}
+
 func (s *Slot) pass(l *limiter, what string) bool {
 	ok, over := l.allow(s.now())
 	s.reportOver(over, what)
@@ -129,7 +176,7 @@ func (s *Slot) pass(l *limiter, what string) bool {
 
 func (s *Slot) reportOver(over int64, what string) {
 	if over > 0 && s.hooks.Log != nil {
-		s.hooks.Log(-1, abi.LevelWarn, fmt.Appendf(nil, "%d %s of module %q suppressed: more than its rate", over, what, s.module.name))
+		s.hooks.Log(-1, abi.LevelWarn, fmt.Appendf(nil, "%d %s of module %q dropped: too many a second, or against the rules", over, what, s.module.name))
 	}
 }
 

@@ -22,6 +22,7 @@ type Slot struct {
 	functions []string
 	lines     limiter
 	metrics   limiter
+	kinds     map[string]abi.MetricKind
 	now       func() int64
 
 	busy   atomic.Bool
@@ -59,6 +60,7 @@ func (m *Module) Open(ctx context.Context, init *abi.Init, hooks Hooks) (*Slot, 
 		init:    abi.AppendInit(nil, init),
 		lines:   limiter{rate: m.limits.LogLines},
 		metrics: limiter{rate: m.limits.Metrics},
+		kinds:   map[string]abi.MetricKind{},
 		now:     seconds,
 		spare:   make(chan prepared, 1),
 	}
@@ -172,7 +174,7 @@ func (s *Slot) Process(ctx context.Context, handler, count int32, head, records 
 	if err := ctx.Err(); err != nil {
 		return nil, 0, err
 	}
-	if handler < 0 || int(handler) >= len(s.functions) || count < 0 {
+	if handler < 0 || int(handler) >= len(s.functions) || count < 1 {
 		return nil, 0, fmt.Errorf("process batch: there is no handler %d or no batch of %d records", handler, count)
 	}
 	if err := s.ready(ctx); err != nil {
@@ -209,9 +211,6 @@ func (s *Slot) finished(in *instance, packed uint64) ([]byte, int32, error) {
 	if err != nil {
 		return s.broken(in, err, exportProcess)
 	}
-	if p.replyLen != uint32(len(b)) || p.replyLen != 0 && p.replyAt != uint32(packed>>32) {
-		return s.broken(in, brokenFault("it returns a reply of %d bytes at address %d, the progress block says %d at %d", len(b), packed>>32, p.replyLen, p.replyAt), exportProcess)
-	}
 	stopped := s.honour(in)
 	if p.done < in.call.count && (!stopped || p.done == 0) {
 		return s.broken(in, brokenFault("it returned after %d of %d records", p.done, in.call.count), exportProcess)
@@ -242,6 +241,10 @@ func (s *Slot) failed(in *instance, err error, export string) ([]byte, int32, er
 	if errors.As(err, &f) && f.broken {
 		return s.broken(in, err, export)
 	}
+	if f != nil && f.state {
+		s.retire()
+		return nil, 0, ErrState
+	}
 	if export == exportAlloc {
 		t := in.explain(err, export, "")
 		var trap *TrapError
@@ -257,6 +260,9 @@ func (s *Slot) failed(in *instance, err error, export string) ([]byte, int32, er
 	p, bad := in.look()
 	if bad != nil {
 		return s.broken(in, bad, exportProcess)
+	}
+	if what := p.checkReply(in.mem.Size()); what != "" {
+		return s.broken(in, &fault{broken: true, detail: what}, exportProcess)
 	}
 	b, _ := in.mem.Read(p.replyAt, p.replyLen)
 	s.out = append(s.out, b...)

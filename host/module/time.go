@@ -31,7 +31,7 @@ func (in *instance) wallClock(mem api.Memory) uint64 {
 	if in.phase != phaseProcess {
 		return 0
 	}
-	ms := in.recordTime(uint32(in.at(mem).Record))
+	ms := in.call.time(uint32(in.at(mem).Record))
 	if ms < 0 || ms > maxMillis {
 		return 0
 	}
@@ -41,20 +41,53 @@ func (in *instance) wallClock(mem api.Memory) uint64 {
 // maxMillis is the largest timestamp whose nanoseconds fit.
 const maxMillis = (1<<63 - 1) / 1_000_000
 
-// recordTime reads the timestamp of a record from the host's own copy of the
-// batch.
-func (in *instance) recordTime(record uint32) int64 {
-	c := &in.call
-	if len(c.head) < 5 || c.head[0] != 0xdd {
+// noKind is a kind of batch that does not exist.
+const noKind = 31
+
+// body is what follows the header of the message's array. The header's count
+// includes the records, which are not behind head here; so it is passed over.
+func (c *call) body() abi.Reader {
+	n := 0
+	switch {
+	case len(c.head) >= 5 && c.head[0] == 0xdd:
+		n = 5
+	case len(c.head) >= 3 && c.head[0] == 0xdc:
+		n = 3
+	case len(c.head) >= 1 && c.head[0]&0xf0 == 0x90:
+		n = 1
+	}
+	return abi.NewReader(c.head[n:])
+}
+
+// batchKind is the kind of the batch.
+func (c *call) batchKind() uint8 {
+	if c.kind == noKind {
+		r := c.body()
+		if k := r.Uint(); r.Err() == nil && k < noKind-1 {
+			c.kind = uint8(k)
+		}
+	}
+	return c.kind
+}
+
+// time is the timestamp of a record in milliseconds, read from the host's own
+// copy of the batch; of an advance it is the stream time; 0 if there is none.
+func (c *call) time(record uint32) int64 {
+	r := c.body()
+	switch abi.Kind(c.batchKind()) {
+	case abi.KindRecords, abi.KindReplayed, abi.KindTimer:
+		r.SkipN(4) // kind, source, partition, base offset
+	case abi.KindAdvance:
+		r.SkipN(2) // kind, partition
+	default:
 		return 0
 	}
-	// The count of the head's array includes the records, which are not behind
-	// it here; so its header is passed over.
-	r := abi.NewReader(c.head[5:])
-	r.SkipN(4) // kind, source, partition, base offset
 	base := r.Int()
 	if r.Err() != nil {
 		return 0
+	}
+	if abi.Kind(c.kind) == abi.KindAdvance {
+		return base
 	}
 	if record < c.record {
 		c.record, c.at = 0, 0

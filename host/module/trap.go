@@ -31,6 +31,7 @@ func (in *instance) explain(err error, export, function string) error {
 	if errors.As(err, &known) {
 		return known
 	}
+	in.print.endCall(true)
 	m := in.module
 	var f *fault
 	isFault := errors.As(err, &f)
@@ -82,8 +83,7 @@ func (in *instance) addAccount(t *TrapError) {
 	switch {
 	case len(in.print.message) > 0:
 		// The import panic: message, and where it happened if the SDK knows.
-		t.Message = string(appendClean(nil, in.print.message, maxMessage))
-		t.Location = sourceLine(t.Message)
+		t.Message, t.Location = readPanic(string(appendClean(nil, in.print.message, maxMessage)))
 	case len(in.print.account) > 0:
 		account := string(in.print.account)
 		t.Message, t.Location = readGoPanic(account)
@@ -145,6 +145,17 @@ func sourceLine(text string) string {
 		}
 	}
 	return ""
+}
+
+// panicRE is how the text given to the import panic ends: with its place.
+var panicRE = regexp.MustCompile(`^(?s:(.*)): (\S+?:\d+)(?::\d+)?$`)
+
+// readPanic reads the text given to the import panic.
+func readPanic(text string) (message, location string) {
+	if m := panicRE.FindStringSubmatch(text); m != nil {
+		return m[1], m[2]
+	}
+	return text, sourceLine(text)
 }
 
 // sdkPaths begin the functions of the Go SDK, whose frames are between the
