@@ -80,7 +80,8 @@ func (r *run) handlers(ctx context.Context, b *batch) error {
 func (r *run) call(ctx context.Context, b *batch, c *call, handler int) error {
 	stats := &r.w.stats.handlers[handler]
 	bad := b.bad
-	again := -1 // the record that is tried once more in a fresh instance
+	again := -1     // the record that is tried once more in a fresh instance
+	most := b.len() // records per call, fewer where a batch is too much for a guest
 	for from := 0; from < b.len() && b.root(from) < r.limit; {
 		to := b.len()
 		if len(bad) > 0 {
@@ -94,6 +95,7 @@ func (r *run) call(ctx context.Context, b *batch, c *call, handler int) error {
 		if again == from {
 			to = from + 1
 		}
+		to = min(to, from+most)
 		done, err := r.process(ctx, b, c, handler, from, to)
 		stats.records.Add(uint64(done))
 		from += done
@@ -101,6 +103,15 @@ func (r *run) call(ctx context.Context, b *batch, c *call, handler int) error {
 		switch {
 		case errors.As(err, &trap):
 			stats.traps.Add(1)
+			if trap.Guilty < 0 && from == to {
+				// Every record was finished; the instance is replaced already.
+				r.w.log.Warn("module trapped after its last record; a fresh instance takes over", "handler", c.handler.ID, "error", trap)
+				continue
+			}
+			if trap.Guilty < 0 && to-from > 1 {
+				most = (to - from) / 2
+				continue
+			}
 			if again != from {
 				again = from
 				r.w.log.Warn("handler trapped; the record is tried once more in a fresh instance", "handler", c.handler.ID, "record", r.where(b, from), "error", trap)
@@ -245,6 +256,10 @@ func (r *run) output(b *batch, c *call, handler, pos int, o *abi.Output) *failur
 	}
 	for i := range sinks {
 		s := &sinks[i]
+		if s.Partitions > 0 && e.partition >= s.Partitions {
+			return &failure{batch: b, handler: c.handler, pos: pos, code: codeOutput,
+				reason: fmt.Sprintf("output names partition %d of topic %q, which has %d", e.partition, s.Topic, s.Partitions)}
+		}
 		e.sink, e.out = s, r.w.outlets[handler][first+i]
 		var err error
 		e.key, err = r.keyEnc.encode(&r.w.arena, s.Key, o.Key)

@@ -22,6 +22,8 @@ type Host struct {
 
 	state atomic.Int32
 	drain chan struct{}
+	// idled wakes watch when a worker has nothing left to do.
+	idled chan struct{}
 	once  sync.Once
 }
 
@@ -39,7 +41,7 @@ var stateNames = [...]string{"starting", "running", "draining", "stopped"}
 // consumes from; connectors is the number of connector sinks in the plan.
 func New(plan *Plan, opts Options, clusters []int, connectors int, b Backends, log *slog.Logger) *Host {
 	opts.Defaults()
-	h := &Host{plan: plan, opts: opts, backends: b, log: log, drain: make(chan struct{})}
+	h := &Host{plan: plan, opts: opts, backends: b, log: log, drain: make(chan struct{}), idled: make(chan struct{}, 1)}
 	h.sinks = make([]ConnectorSink, connectors)
 	for id, cluster := range clusters {
 		h.workers = append(h.workers, newWorker(h, id, cluster))
@@ -87,13 +89,6 @@ func (h *Host) Run(ctx context.Context) error {
 		errs = append(errs, <-failed)
 	}
 	errs = append(errs, h.closeSinks())
-	if h.opts.UntilIdle {
-		for _, w := range h.workers {
-			if err := w.stoppedTask(); err != nil {
-				errs = append(errs, fmt.Errorf("%w: %w", ErrStopped, err))
-			}
-		}
-	}
 	return errors.Join(errs...)
 }
 
@@ -104,14 +99,18 @@ func (h *Host) runWorker(ctx context.Context, w *worker, opened chan<- struct{})
 		return err
 	}
 	opened <- struct{}{}
-	return w.loop(ctx)
+	if err := w.loop(ctx); err != nil {
+		return err
+	}
+	if err := w.standing(); err != nil && h.opts.UntilIdle {
+		return fmt.Errorf("%w: %w", ErrStopped, err)
+	}
+	return nil
 }
 
 // watch carries orders to the workers: it follows their start, ends the run
 // when all are idle, and cancels it when draining takes too long.
 func (h *Host) watch(ctx context.Context, cancel func(), opened <-chan struct{}, done <-chan struct{}) {
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
 	drain := h.drain
 	var deadline <-chan time.Time
 	for up := 0; ; {
@@ -136,10 +135,10 @@ func (h *Host) watch(ctx context.Context, cancel func(), opened <-chan struct{},
 		case <-deadline:
 			h.log.Error("draining took too long; stopping without the last commit", "timeout", h.opts.DrainTimeout)
 			cancel()
-		case <-tick.C:
-			if h.opts.UntilIdle && h.state.Load() == stateRunning && h.idle() {
-				h.Drain()
-			}
+		case <-h.idled:
+		}
+		if h.opts.UntilIdle && h.state.Load() == stateRunning && h.idle() {
+			h.Drain()
 		}
 	}
 }

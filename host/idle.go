@@ -2,7 +2,6 @@ package host
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/sliphost/sliphost/abi"
@@ -44,7 +43,12 @@ func (w *worker) checkIdle(ctx context.Context, now time.Time) {
 		}
 	}
 	w.publish()
-	w.idle.Store(true)
+	if !w.idle.Swap(true) {
+		select {
+		case w.host.idled <- struct{}{}:
+		default:
+		}
+	}
 }
 
 // drained says whether the group is at the end of every partition, those
@@ -84,14 +88,11 @@ func (w *worker) drained(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// stoppedTask returns why a partition of this worker stood still when its
-// status was last published, or nil.
-func (w *worker) stoppedTask() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, p := range w.status.Partitions {
-		if p.Stopped != "" {
-			return errors.New(p.Stopped)
+// standing returns why a partition of this worker stands still, or nil.
+func (w *worker) standing() error {
+	for _, t := range w.allTasks() {
+		if t.stopped != nil {
+			return t.stopped
 		}
 	}
 	return nil

@@ -117,8 +117,10 @@ type Sink struct {
 	// Cluster and Topic are for kind topic.
 	Cluster int
 	Topic   string
-	// MaxBytes is the largest record the topic takes, 0 if not known.
-	MaxBytes int
+	// MaxBytes is the largest record the topic takes, Partitions the number of
+	// its partitions; 0 if not known.
+	MaxBytes   int
+	Partitions int32
 	// Proxy is the id of the source of kind proxy.
 	Proxy int
 	// Connector is the position in the worker's connector sinks.

@@ -77,7 +77,7 @@ const connectorWait = 5 * time.Millisecond
 func newWorker(h *Host, id, cluster int) *worker {
 	w := &worker{
 		host: h, id: id, cluster: cluster,
-		plan: h.plan, opts: h.opts, backends: h.backends,
+		plan: h.plan, opts: h.opts, backends: &h.backends,
 		log:     h.log.With("worker", id),
 		tasks:   map[abi.TopicPartition]*task{},
 		feeders: map[*Source][]feeder{},
@@ -393,6 +393,7 @@ func (w *worker) pollConnectors(ctx context.Context) (busy bool, err error) {
 // of its partition that wait already.
 func (w *worker) accept(ctx context.Context, t *task, run abi.Run, wire []byte) error {
 	w.idle.Store(false)
+	w.lastIdle = time.Time{}
 	if t.held() || !t.backlog.empty() {
 		t.backlog.add(run, wire)
 		return w.throttle(t)
