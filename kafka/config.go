@@ -96,7 +96,9 @@ func (c *ClientConfig) base(kind byte, defaults map[string]string) map[string]st
 		"client.id": "sliphost",
 		// Brokers that speak KIP-714 would be sent telemetry nobody asked for.
 		"enable.metrics.push": "false",
-		// A broker that restarts is back before the default of up to 10 s.
+		// A broker that restarts is back before the default of up to 10 s, and
+		// half of the first back-off also delays every client's start.
+		"reconnect.backoff.ms":     "20",
 		"reconnect.backoff.max.ms": "1000",
 		// Nobody asks about idle connections the broker closed.
 		"log.connection.close":   "false",

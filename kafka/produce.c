@@ -286,6 +286,14 @@ rd_kafka_event_t *slip_producer_serve(slip_producer *p, int timeout_ms) {
 	return NULL;
 }
 
+int slip_producer_prime(slip_producer *p, int timeout_ms) {
+	const struct rd_kafka_metadata *md;
+	if (rd_kafka_metadata(p->rk, 0, NULL, &md, timeout_ms))
+		return -1;
+	rd_kafka_metadata_destroy(md);
+	return 0;
+}
+
 void slip_producer_wake(slip_producer *p) { rd_kafka_queue_yield(p->events); }
 
 static void deadline(struct timespec *t, int timeout_ms) {

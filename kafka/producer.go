@@ -106,9 +106,29 @@ func NewProducer(cfg ProducerConfig) (*Producer, error) {
 		stop: make(chan struct{}),
 	}
 	p.link = connection{log: p.log, servers: cfg.servers()}
-	p.served.Add(1)
+	p.served.Add(2)
 	go p.serve()
+	go p.prime()
 	return p, nil
+}
+
+// prime makes the first record leave half a second earlier. An idempotent
+// producer needs an id from a broker; the library asks for it when metadata
+// arrives, if a broker is connected then, and else again after 500 ms. The
+// first answer comes over the connection to the bootstrap address, which is
+// given up for one to the same broker by its name: the second one finds that.
+func (p *Producer) prime() {
+	defer p.served.Done()
+	for answers := 0; answers < 3; {
+		select {
+		case <-p.stop:
+			return
+		default:
+		}
+		if C.slip_producer_prime(p.p, 100) == 0 {
+			answers++
+		}
+	}
 }
 
 // serve runs until Close: it takes delivery reports, in C, and passes logs,

@@ -20,6 +20,7 @@ typedef struct rd_kafka_op_s rd_kafka_event_t;
 typedef struct rd_kafka_headers_s rd_kafka_headers_t;
 typedef struct rd_kafka_error_s rd_kafka_error_t;
 typedef struct rd_kafka_topic_conf_s rd_kafka_topic_conf_t;
+struct rd_kafka_metadata; // never looked into
 
 // Enumerations travel as int: that is what the compiler makes of them.
 typedef int rd_kafka_resp_err_t;
@@ -176,6 +177,9 @@ enum {
 	X(void, rd_kafka_error_destroy, (rd_kafka_error_t *))                                          \
 	X(rd_kafka_resp_err_t, rd_kafka_flush, (rd_kafka_t *, int))                                    \
 	X(rd_kafka_resp_err_t, rd_kafka_purge, (rd_kafka_t *, int))                                    \
+	X(rd_kafka_resp_err_t, rd_kafka_metadata,                                                      \
+	  (rd_kafka_t *, int, rd_kafka_topic_t *, const struct rd_kafka_metadata **, int))             \
+	X(void, rd_kafka_metadata_destroy, (const struct rd_kafka_metadata *))                         \
 	X(int, rd_kafka_outq_len, (rd_kafka_t *))                                                      \
 	X(rd_kafka_resp_err_t, rd_kafka_fatal_error, (rd_kafka_t *, char *, size_t))                   \
 	X(const char *, rd_kafka_message_errstr, (const rd_kafka_message_t *))

@@ -127,6 +127,9 @@ int slip_producer_send(slip_producer *p, const uint8_t *stage, size_t len, slip_
 // slip_producer_serve handles delivery reports for at most timeout_ms and
 // returns early with an event that Go has to look at, or NULL.
 rd_kafka_event_t *slip_producer_serve(slip_producer *p, int timeout_ms);
+// slip_producer_prime asks a broker for metadata and drops the answer; it
+// returns 0 when there was one.
+int slip_producer_prime(slip_producer *p, int timeout_ms);
 void slip_producer_wake(slip_producer *p);
 // slip_producer_wait waits until more records than acked are answered.
 void slip_producer_wait(slip_producer *p, int64_t acked, int timeout_ms);
