@@ -106,10 +106,18 @@ func (b *builder) build(root *node) bool {
 	}
 	// Whatever the parser highlights must be a part of this slice.
 	b.data = []byte(b.src.text)
+	b.parser.KeepComments = true
 	b.parser.Reset(b.data)
 	table, path := root, []string(nil)
 	for b.parser.NextExpression() {
 		n := b.parser.Expression()
+		b.comment(n)
+		if after := n.Next(); after.Valid() {
+			b.comment(after)
+		}
+		if n.Kind == unstable.KeyValue {
+			b.src.readTo = int(n.Raw.Offset)
+		}
 		switch n.Kind {
 		case unstable.Table:
 			table, path = b.header(root, n)
@@ -151,6 +159,20 @@ func invalidUTF8(s string) int {
 		}
 	}
 	return 0
+}
+
+// comment hides a comment that sounds like a secret, such as a line that was
+// taken out: excerpts show what stands behind a value too.
+func (b *builder) comment(n *unstable.Node) {
+	if n.Kind != unstable.Comment {
+		return
+	}
+	if secretName(string(n.Data)) {
+		b.src.secrets = append(b.src.secrets, b.spanOf(n.Data))
+	}
+	for it := n.Children(); it.Next(); {
+		b.comment(it.Node())
+	}
 }
 
 // spanOf returns where a part of the data stands: the two share their end, so
@@ -259,6 +281,7 @@ func (b *builder) value(dst *node, path []string, n *unstable.Node, depth int) b
 	case unstable.InlineTable:
 		dst.kind, dst.closed = kindTable, true
 		for it := n.Children(); it.Next(); {
+			b.comment(it.Node())
 			if it.Node().Kind == unstable.KeyValue && !b.keyValue(dst, path, it.Node(), depth+1) {
 				return false
 			}
@@ -267,6 +290,7 @@ func (b *builder) value(dst *node, path []string, n *unstable.Node, depth int) b
 		dst.kind = kindArray
 		for it := n.Children(); it.Next(); {
 			if it.Node().Kind == unstable.Comment {
+				b.comment(it.Node())
 				continue
 			}
 			el := &node{key: dst.key, val: dst.val}

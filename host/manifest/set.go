@@ -38,9 +38,9 @@ func (d *decoder) parseSet(arg string) (*node, *source) {
 		if !found {
 			break
 		}
-		arg = key + "=" + quoteRaw(value)
+		arg = key + "=" + quoteRaw(strings.Trim(value, " "))
 	}
-	src.hidden = true
+	src.hidden, src.readTo = true, 0
 	return nil, src
 }
 

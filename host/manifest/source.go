@@ -30,8 +30,9 @@ type source struct {
 	// secrets holds the stretches that are never shown, in no order.
 	secrets []span
 	// hidden is set when the text could not be parsed and so its secrets are
-	// not known.
+	// not known; readTo is where the last statement that could be read starts.
 	hidden bool
+	readTo int
 }
 
 // span is a stretch of bytes of a source.
@@ -152,39 +153,9 @@ func (s *source) secretAt(i, limit int) (end int, is bool) {
 }
 
 // maybeSecret reports, for a text that is no TOML, whether a line may be part
-// of a secret: it looks back to the statement that the line seems to belong to.
+// of a secret. Where the statement with the error starts is not known for
+// certain, so everything from the last statement that could be read counts.
 func (s *source) maybeSecret(line int) bool {
-	for i := line; i >= 0; i-- {
-		start, end := s.bounds(i)
-		text := s.text[start:end]
-		if secretName(text) {
-			return true
-		}
-		if looksLikeStatement(text) {
-			return false
-		}
-	}
-	return false
+	_, end := s.bounds(line)
+	return secretName(s.text[min(s.readTo, end):end])
 }
-
-// looksLikeStatement reports whether a line starts a table or a key. A line
-// of base64 padded with '=' does not: nothing follows the sign.
-func looksLikeStatement(line string) bool {
-	line = strings.TrimSpace(line)
-	if strings.HasPrefix(line, "[") && strings.HasSuffix(line, "]") {
-		return true
-	}
-	key, value, found := strings.Cut(line, "=")
-	key, value = strings.TrimSpace(key), strings.TrimLeft(value, " \t")
-	if !found || key == "" || value == "" || value[0] == '=' {
-		return false
-	}
-	for _, c := range key {
-		if !strings.ContainsRune(keyRunes, c) {
-			return false
-		}
-	}
-	return true
-}
-
-const keyRunes = `ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."' `
