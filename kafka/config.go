@@ -145,7 +145,8 @@ func (c *ConsumerConfig) properties() map[string]string {
 	}
 	p["session.timeout.ms"] = milliseconds(c.SessionTimeout, 10*time.Second)
 	if _, set := p["heartbeat.interval.ms"]; !set {
-		p["heartbeat.interval.ms"] = "2000"
+		// Members learn of a rebalance by a heartbeat's answer.
+		p["heartbeat.interval.ms"] = "500"
 	}
 	p["enable.auto.commit"] = "false"
 	p["enable.auto.offset.store"] = "false"

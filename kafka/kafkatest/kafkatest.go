@@ -70,7 +70,12 @@ var names atomic.Int64
 
 // Name returns a name that no other test, and no other run, uses.
 func Name(prefix string) string {
-	prefix = strings.NewReplacer("/", "-", "#", "-", " ", "-").Replace(prefix)
+	prefix = strings.Map(func(r rune) rune {
+		if r < 0x80 && (r == '.' || r == '_' || r >= '0' && r <= '9' || r|0x20 >= 'a' && r|0x20 <= 'z') {
+			return r
+		}
+		return '-'
+	}, prefix)
 	return fmt.Sprintf("%s-%x-%d", prefix, time.Now().UnixNano(), names.Add(1))
 }
 
