@@ -189,7 +189,7 @@ func (d *decoder) nested(f *field, n *node, path []string) {
 		}
 		id := n.name + "." + n.children[0].name
 		d.report(CodeNestedTableKey, n.key, path, "["+dotted(path)+"."+keyText(n.children[0].name)+"] is a table inside a table: TOML takes the dot apart", "write ["+f.name+"."+kebab(id)+"]; a topic's real name goes into name = "+quote(id))
-		n.children = nil
+		n.children, n.byName, n.named = nil, nil, 0
 	}
 }
 

@@ -56,9 +56,26 @@ type node struct {
 	closed, header, dotted bool
 	// fresh marks what a --set argument brought.
 	fresh bool
+	// byName finds a child in a large table; it covers the first named children.
+	byName map[string]*node
+	named  int
 }
 
+// add appends a child.
+func (n *node) add(c *node) { n.children = append(n.children, c) }
+
+// child returns the child of a name, or nil.
 func (n *node) child(name string) *node {
+	const large = 32
+	if len(n.children) > large {
+		if n.byName == nil {
+			n.byName = make(map[string]*node, len(n.children))
+		}
+		for ; n.named < len(n.children); n.named++ {
+			n.byName[n.children[n.named].name] = n.children[n.named]
+		}
+		return n.byName[name]
+	}
 	for _, c := range n.children {
 		if c.name == name {
 			return c
@@ -213,7 +230,7 @@ func (b *builder) header(root *node, n *unstable.Node) (*node, []string) {
 		last := i == len(keys)-1
 		switch {
 		case old == nil:
-			table.children = append(table.children, k)
+			table.add(k)
 			k.header = last
 			table = k
 			continue
@@ -249,7 +266,7 @@ func (b *builder) keyValue(table *node, path []string, n *unstable.Node, depth i
 		switch {
 		case old == nil:
 			k.dotted = true
-			table.children = append(table.children, k)
+			table.add(k)
 			table = k
 		case old.kind != kindTable || old.closed || old.header:
 			b.duplicate(join(path, names(keys[:i+1])...), k, old)
@@ -264,7 +281,7 @@ func (b *builder) keyValue(table *node, path []string, n *unstable.Node, depth i
 		b.duplicate(path, last, old)
 		return true
 	}
-	table.children = append(table.children, last)
+	table.add(last)
 	return b.value(last, path, n.Value(), depth)
 }
 

@@ -3,6 +3,7 @@ package manifest
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -205,5 +206,19 @@ func TestFindingsOfPropertiesDoNotShowSecrets(t *testing.T) {
 	found := findings(small+"[kafka.config]\n\"sasl.password\" = \"${file:pw}\"\n", opts)
 	if len(found) != 1 || found[0].Code != CodeProperty || strings.Contains(found.Render(), "canary") || !strings.Contains(found[0].Msg, redacted) {
 		t.Errorf("%s", found.Render())
+	}
+}
+
+func TestLargeManifestsAreReadInTime(t *testing.T) {
+	var b strings.Builder
+	b.WriteString(small + "[handler.h.params]\n")
+	for i := 0; b.Len() < maxManifest-100; i++ {
+		b.WriteString("p" + strconv.Itoa(i) + " = 1\n")
+	}
+	start := time.Now()
+	m := parse(t, b.String(), nil)
+	// Without an index of the keys this takes minutes.
+	if d := time.Since(start); d > 20*time.Second {
+		t.Errorf("%d parameters took %v", len(m.Handlers[0].Params), d)
 	}
 }

@@ -75,7 +75,7 @@ func (d *decoder) merge(dst, from *node, path []string) {
 		switch {
 		case old == nil:
 			markFresh(n)
-			dst.children = append(dst.children, n)
+			dst.add(n)
 		case old.kind == kindTable && n.kind == kindTable && !n.closed:
 			d.merge(old, n, path)
 		case old.kind == kindTable != (n.kind == kindTable):
