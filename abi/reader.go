@@ -43,10 +43,17 @@ func (r *Reader) Rest() []byte { return r.buf[r.off:] }
 
 func (r *Reader) fail(want string) { r.failAt(r.off, want) }
 
-// failAt records an error at the first byte of the value that is wrong.
+// failAt records an error at the first byte of the value that is wrong. It
+// ends the input there, so that reads that find a byte need not ask for
+// an error.
+//
+// Not inlined: it is called from everywhere, and guests should stay small.
+//
+//go:noinline
 func (r *Reader) failAt(at int, want string) {
 	if r.err == nil {
 		r.off = at
+		r.buf = r.buf[:at]
 		r.err = &SyntaxError{Offset: at, Want: want}
 	}
 }
@@ -74,23 +81,34 @@ func (r *Reader) next(want string) (byte, bool) {
 	return r.buf[r.off], true
 }
 
-// big reads n big-endian bytes that follow the type byte and consumes both.
+// big reads n (1, 2, 4 or 8) big-endian bytes that follow the type byte and
+// consumes both.
 func (r *Reader) big(n int, want string) (uint64, bool) {
 	if len(r.buf)-r.off <= n {
 		r.fail(want)
 		return 0, false
 	}
-	var v uint64
-	for _, c := range r.buf[r.off+1 : r.off+1+n] {
-		v = v<<8 | uint64(c)
-	}
+	b := r.buf[r.off+1:]
 	r.off += 1 + n
-	return v, true
+	switch n {
+	case 1:
+		return uint64(b[0]), true
+	case 2:
+		return uint64(b[0])<<8 | uint64(b[1]), true
+	case 4:
+		return be32(b), true
+	}
+	return be32(b)<<32 | be32(b[4:]), true
+}
+
+func be32(b []byte) uint64 {
+	_ = b[3]
+	return uint64(b[0])<<24 | uint64(b[1])<<16 | uint64(b[2])<<8 | uint64(b[3])
 }
 
 // Nil consumes a nil if it is the next value and says whether it was.
 func (r *Reader) Nil() bool {
-	if r.err == nil && r.off < len(r.buf) && r.buf[r.off] == 0xc0 {
+	if r.off < len(r.buf) && r.buf[r.off] == 0xc0 {
 		r.off++
 		return true
 	}
@@ -110,14 +128,21 @@ func (r *Reader) Bool() bool {
 
 // Int reads an integer that fits in 64 signed bits, in any form.
 func (r *Reader) Int() int64 {
+	if r.off < len(r.buf) {
+		if c := int8(r.buf[r.off]); c >= -32 {
+			r.off++
+			return int64(c)
+		}
+	}
+	return r.longInt()
+}
+
+// longInt reads an integer of more than one byte.
+func (r *Reader) longInt() int64 {
 	const want = "integer"
 	c, ok := r.next(want)
 	if !ok {
 		return 0
-	}
-	if c < 0x80 || c >= 0xe0 {
-		r.off++
-		return int64(int8(c))
 	}
 	switch c {
 	case 0xcc, 0xcd, 0xce, 0xcf:
@@ -218,6 +243,18 @@ func (r *Reader) Float() float64 {
 // Bytes reads a byte string or a string; nil gives a nil slice, an empty one
 // a slice that is empty but not nil. The result aliases the input.
 func (r *Reader) Bytes() []byte {
+	if len(r.buf)-r.off >= 2 && r.buf[r.off] == 0xc4 {
+		start := r.off + 2
+		if end := start + int(r.buf[r.off+1]); end <= len(r.buf) {
+			r.off = end
+			return r.buf[start:end:end]
+		}
+	}
+	return r.otherBytes()
+}
+
+// otherBytes reads what is not a byte string of less than 256 bytes.
+func (r *Reader) otherBytes() []byte {
 	const want = "byte string or nil"
 	c, ok := r.next(want)
 	if !ok {
@@ -289,6 +326,17 @@ func (r *Reader) Name() string {
 // Array reads the header of an array and returns its length, which is never
 // more than the bytes left, so a caller may allocate by it.
 func (r *Reader) Array() int {
+	if r.off < len(r.buf) {
+		if n := int(r.buf[r.off] ^ 0x90); n < 16 && n < len(r.buf)-r.off {
+			r.off++
+			return n
+		}
+	}
+	return r.otherArray()
+}
+
+// otherArray reads what is not the header of a short array.
+func (r *Reader) otherArray() int {
 	const want = "array"
 	c, ok := r.next(want)
 	if !ok {

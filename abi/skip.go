@@ -13,6 +13,12 @@ func (r *Reader) Skip() []byte {
 
 // SkipN passes over n values.
 func (r *Reader) SkipN(n int) {
+	if n > 0 {
+		r.skipN(n)
+	}
+}
+
+func (r *Reader) skipN(n int) {
 	for ; n > 0 && r.err == nil; n-- {
 		r.skip(0)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -76,6 +77,10 @@ func readModel(path string) (*model, error) {
 	defer f.Close()
 	var m model
 	if err := toml.NewDecoder(f).DisallowUnknownFields().Decode(&m); err != nil {
+		var strict *toml.StrictMissingError
+		if errors.As(err, &strict) {
+			return nil, fmt.Errorf("%s: unknown keys\n%s", path, strict.String())
+		}
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return &m, m.validate()
