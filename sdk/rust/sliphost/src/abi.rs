@@ -159,7 +159,7 @@ mod wasm {
     }
 
     #[inline]
-    pub(crate) fn begin_record() {}
+    pub(crate) fn begin_record(_index: i32) {}
 
     pub(crate) fn flush(piece: &[u8]) -> i32 {
         unsafe { host::flush(piece.as_ptr(), piece.len()) }

@@ -30,6 +30,16 @@ pub enum Level {
 }
 
 impl Level {
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn of(number: i32) -> Self {
+        match number {
+            LEVEL_DEBUG => Level::Debug,
+            LEVEL_INFO => Level::Info,
+            LEVEL_WARN => Level::Warn,
+            _ => Level::Error,
+        }
+    }
+
     fn number(self) -> i32 {
         match self {
             Level::Debug => LEVEL_DEBUG,
@@ -264,7 +274,7 @@ fn represent<'v>(bound: &Bound, sink: i32, repr: u64, value: &'v [u8]) -> Result
             "\" takes bytes: set codec = \"json\" on its topic in the manifest, ",
             "or emit bytes",
         ];
-        return Err(Error::decode(why.concat()));
+        return Err(Error::failed(why.concat()));
     }
     match value.first() {
         Some(0xa0..=0xbf | 0xd9..=0xdb) => Ok(Some(Reader::new(value).str())),
@@ -275,7 +285,7 @@ fn represent<'v>(bound: &Bound, sink: i32, repr: u64, value: &'v [u8]) -> Result
                 "\" takes text: emit a string, or set codec = \"json\" on its ",
                 "topic in the manifest",
             ];
-            Err(Error::decode(why.concat()))
+            Err(Error::failed(why.concat()))
         }
     }
 }

@@ -57,7 +57,6 @@ mod sink;
 pub mod testing;
 mod value;
 pub mod wire;
-#[path = "consts.rs"]
 pub mod zz_abi;
 
 pub use cache::Cache;

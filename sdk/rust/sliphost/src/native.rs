@@ -9,12 +9,14 @@ use crate::zz_abi::{RESULT_ABSENT, RESULT_UNBOUND};
 #[derive(Debug, Default)]
 pub(crate) struct Host {
     pub(crate) pieces: Vec<u8>,
-    pub(crate) logs: Vec<(i32, Vec<u8>)>,
-    pub(crate) metrics: Vec<(i32, String, f64)>,
+    /// Index in the batch, level, line.
+    pub(crate) logs: Vec<(usize, i32, Vec<u8>)>,
+    /// Index in the batch, name, value.
+    pub(crate) metrics: Vec<(usize, String, f64)>,
+    index: usize,
     pub(crate) caches: Vec<BTreeMap<Vec<u8>, Vec<u8>>>,
     /// What undoes the current record's writes, oldest first.
     undo: Vec<Undo>,
-    pub(crate) marks: usize,
 }
 
 /// A cache, a key, and the value that it had.
@@ -29,8 +31,11 @@ pub(crate) fn with<T>(f: impl FnOnce(&mut Host) -> T) -> T {
     HOST.with(|h| f(&mut h.borrow_mut()))
 }
 
-pub(crate) fn begin_record() {
-    with(|h| h.undo.clear());
+pub(crate) fn begin_record(index: i32) {
+    with(|h| {
+        h.undo.clear();
+        h.index = index as usize;
+    });
 }
 
 pub(crate) fn cache_get(cache: i32, key: &[u8], value: &mut Vec<u8>) -> i64 {
@@ -85,9 +90,8 @@ pub(crate) fn rollback_record() {
     });
 }
 
-pub(crate) fn fuel_mark() {
-    with(|h| h.marks += 1);
-}
+/// Nothing is metered here.
+pub(crate) fn fuel_mark() {}
 
 pub(crate) fn flush(piece: &[u8]) -> i32 {
     with(|h| h.pieces.extend_from_slice(piece));
@@ -95,9 +99,9 @@ pub(crate) fn flush(piece: &[u8]) -> i32 {
 }
 
 pub(crate) fn log(level: i32, text: &[u8]) {
-    with(|h| h.logs.push((level, text.to_vec())));
+    with(|h| h.logs.push((h.index, level, text.to_vec())));
 }
 
-pub(crate) fn metric(kind: i32, name: &str, value: f64) {
-    with(|h| h.metrics.push((kind, name.to_owned(), value)));
+pub(crate) fn metric(_kind: i32, name: &str, value: f64) {
+    with(|h| h.metrics.push((h.index, name.to_owned(), value)));
 }

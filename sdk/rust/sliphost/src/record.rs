@@ -111,7 +111,7 @@ impl<'a> Record<'a> {
 
     fn open(&self, bytes: Option<&'a [u8]>, repr: u64, what: &str, codec: &str) -> Result<Doc<'a>> {
         match (repr, bytes) {
-            (REPR_MSGPACK | REPR_TEXT, None) => Ok(Doc::null()),
+            (_, None) => Ok(Doc::null()),
             (REPR_TEXT, Some(text)) => Ok(Doc::text(text)),
             (REPR_MSGPACK, Some(raw)) => Doc::parse(raw),
             _ => Err(self.opaque(what, codec)),

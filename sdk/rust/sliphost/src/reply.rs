@@ -9,8 +9,10 @@ use crate::zz_abi::{MAX_TEXT, STATUS_MORE, STATUS_OK};
 /// A reply that reaches this size is handed over in pieces.
 const PIECE: usize = 256 << 10;
 
-/// How many outputs one list may hold: its length is written as 16 bits before
-/// it is known.
+/// From so many outputs on the length of a list needs 3 bytes.
+const SHORT: u32 = 16;
+
+/// How many outputs one list may hold: its length is at most 16 bits.
 const LIST: u32 = 0xffff;
 
 /// The results of a batch. Results of finished records are complete at all
@@ -24,7 +26,7 @@ pub(crate) struct Reply {
     index: i32,
     /// Where the record's results begin in `buf`.
     start: usize,
-    /// Where the open list's status is; its length is in the 3 bytes behind.
+    /// Where the open list's status is; its length is behind it.
     status_at: usize,
     /// The outputs in the open list; 0 if no list is open.
     outputs: u32,
@@ -72,8 +74,10 @@ impl Reply {
         }
         append_output(&mut self.buf, o);
         self.outputs += 1;
-        if self.outputs == LIST {
-            self.close(STATUS_MORE);
+        match self.outputs {
+            SHORT => self.widen(),
+            LIST => self.close(STATUS_MORE),
+            _ => {}
         }
         Ok(())
     }
@@ -83,16 +87,30 @@ impl Reply {
         self.buf.push(0x93);
         append_int(&mut self.buf, i64::from(self.index));
         self.status_at = self.buf.len();
-        self.buf.extend_from_slice(&[STATUS_OK as u8, 0xdc, 0, 0]);
+        self.buf.extend_from_slice(&[STATUS_OK as u8, 0x90]);
+    }
+
+    /// Makes room for a length of 16 bits.
+    #[cold]
+    fn widen(&mut self) {
+        let at = self.status_at + 1;
+        self.buf.splice(at..=at, [0xdc, 0, 0]);
     }
 
     #[inline]
     fn close(&mut self, status: u64) {
-        let n = (self.outputs as u16).to_be_bytes();
-        if let [s, _, hi, lo, ..] = &mut self.buf[self.status_at..] {
-            *s = status as u8;
-            *hi = n[0];
-            *lo = n[1];
+        let n = self.outputs;
+        match &mut self.buf[self.status_at..] {
+            [s, len, ..] if n < SHORT => {
+                *s = status as u8;
+                *len = 0x90 | n as u8;
+            }
+            [s, _, hi, lo, ..] => {
+                *s = status as u8;
+                *hi = (n >> 8) as u8;
+                *lo = n as u8;
+            }
+            _ => {}
         }
         self.outputs = 0;
         self.pieces |= status == STATUS_MORE;

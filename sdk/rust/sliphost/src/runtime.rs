@@ -6,7 +6,8 @@ use crate::call::Call;
 use crate::error::Error;
 use crate::export::Handler;
 use crate::message::{
-    append_init_reply, read_batch_header, read_init, read_record, BatchHeader, InitReply,
+    append_init_reply, message_kind, read_batch_header, read_init, read_record, BatchHeader,
+    InitReply,
 };
 use crate::record::Record;
 use crate::wire::Reader;
@@ -83,9 +84,8 @@ impl Runtime {
     pub(crate) fn process(&mut self, handler: u32, message: &[u8]) -> &[u8] {
         self.call.reply.reset();
         let mut r = Reader::new(message);
-        let head = read_batch_header(&mut r);
-        match self.accept(handler, &head, &r) {
-            Ok(bound) => self.run(bound, &head, &mut r),
+        match self.accept(handler, message, &mut r) {
+            Ok((bound, head)) => self.run(bound, &head, &mut r),
             Err(e) => {
                 self.call.reply.begin(0);
                 self.call.reply.fail(&e);
@@ -98,22 +98,25 @@ impl Runtime {
     fn accept(
         &self,
         handler: u32,
-        head: &BatchHeader,
-        r: &Reader<'_>,
-    ) -> Result<&'static Bound, Error> {
+        message: &[u8],
+        r: &mut Reader<'_>,
+    ) -> Result<(&'static Bound, BatchHeader), Error> {
         let bound = *self
             .bindings
             .get(handler as usize)
             .ok_or_else(|| Error::coded(CODE_UNBOUND, "no handler has this number"))?;
-        if let Some(e) = r.err() {
-            return Err(unreadable(e.want));
+        let known = [KIND_RECORDS, KIND_REPLAYED, KIND_TIMER];
+        match message_kind(message) {
+            Some(kind) if !known.contains(&kind) => {
+                let why = ["handler \"", bound.handler.name, "\" takes records only"];
+                return Err(Error::coded(CODE_UNBOUND, why.concat()));
+            }
+            _ => {}
         }
-        match head.kind {
-            KIND_RECORDS | KIND_REPLAYED | KIND_TIMER => Ok(bound),
-            _ => Err(Error::coded(
-                CODE_UNBOUND,
-                ["handler \"", bound.handler.name, "\" takes records only"].concat(),
-            )),
+        let head = read_batch_header(r);
+        match r.err() {
+            Some(e) => Err(unreadable(e.want)),
+            None => Ok((bound, head)),
         }
     }
 
@@ -130,7 +133,7 @@ impl Runtime {
             if self.metered {
                 abi::fuel_mark();
             }
-            abi::begin_record();
+            abi::begin_record(index);
             let rec = Record {
                 key: raw.key,
                 value: raw.value,

@@ -4,6 +4,7 @@
 use std::fmt;
 
 pub use crate::zz_abi::MAX_DEPTH;
+use crate::zz_abi::{MAX_BATCH, MAX_NAME};
 
 /// A message that is not what the ABI asks for. It never carries message
 /// bytes, so it may be logged.
@@ -201,19 +202,18 @@ impl<'a> Reader<'a> {
         &self.buf[start..self.off]
     }
 
-    /// Goes back to a position read before.
-    pub(crate) fn rewind(&mut self, at: usize) {
-        self.off = at;
-    }
-
     /// Records an error at the current position unless there is one already.
     #[cold]
     pub fn fail(&mut self, want: &'static str) {
+        self.fail_at(self.off, want);
+    }
+
+    /// Records an error at the first byte of the value that is wrong.
+    #[cold]
+    pub(crate) fn fail_at(&mut self, offset: usize, want: &'static str) {
         if self.err.is_none() {
-            self.err = Some(SyntaxError {
-                offset: self.off,
-                want,
-            });
+            self.off = offset;
+            self.err = Some(SyntaxError { offset, want });
         }
     }
 
@@ -310,9 +310,10 @@ impl<'a> Reader<'a> {
         const WANT: &str = "integer";
         match c {
             0xcc..=0xcf => {
+                let at = self.off;
                 let v = self.big(1 << (c - 0xcc), WANT).unwrap_or(0);
                 if v > i64::MAX as u64 {
-                    self.fail("integer within 64 signed bits");
+                    self.fail_at(at, "integer within 64 signed bits");
                     return 0;
                 }
                 v as i64
@@ -339,9 +340,10 @@ impl<'a> Reader<'a> {
             }
             Some(c @ 0xcc..=0xcf) => self.big(1 << (c - 0xcc), WANT).unwrap_or(0),
             Some(c @ 0xd0..=0xd3) => {
+                let at = self.off;
                 let v = self.long_int(c);
                 if v < 0 {
-                    self.fail(WANT);
+                    self.fail_at(at, WANT);
                     return 0;
                 }
                 v as u64
@@ -354,14 +356,26 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Reads an integer from 0 to `limit`.
+    pub fn uint_max(&mut self, limit: u64, want: &'static str) -> u64 {
+        let at = self.off;
+        let v = self.uint();
+        if v > limit {
+            self.fail_at(at, want);
+            return 0;
+        }
+        v
+    }
+
     /// Reads an integer that fits in 32 signed bits.
     #[inline(never)]
     pub fn int32(&mut self) -> i32 {
+        let at = self.off;
         let v = self.int();
         match i32::try_from(v) {
             Ok(v) => v,
             Err(_) => {
-                self.fail("integer within 32 bits");
+                self.fail_at(at, "integer within 32 bits");
                 0
             }
         }
@@ -387,6 +401,7 @@ impl<'a> Reader<'a> {
     #[inline(never)]
     pub fn bytes(&mut self) -> Option<&'a [u8]> {
         const WANT: &str = "byte string or nil";
+        let at = self.off;
         let n = match self.next(WANT)? {
             0xc0 => {
                 self.off += 1;
@@ -405,7 +420,7 @@ impl<'a> Reader<'a> {
             }
         };
         if n > self.left() as u64 {
-            self.fail("a byte string that ends within the message");
+            self.fail_at(at, "a byte string that ends within the message");
             return None;
         }
         let start = self.off;
@@ -426,11 +441,30 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Reads a byte string (or a string) that is not nil.
+    pub fn bin(&mut self) -> &'a [u8] {
+        if self.peek() == Some(0xc0) {
+            self.fail("byte string");
+        }
+        self.bytes().unwrap_or(&[])
+    }
+
+    /// Reads a name, which has at most 255 bytes.
+    pub fn name(&mut self) -> &'a [u8] {
+        let at = self.off;
+        let name = self.str();
+        if name.len() > MAX_NAME {
+            self.fail_at(at, "a name of at most 255 bytes");
+        }
+        name
+    }
+
     /// Reads the header of an array and returns its length, which is never more
     /// than the bytes left, so a caller may allocate by it.
     #[inline(never)]
     pub fn array(&mut self) -> usize {
         const WANT: &str = "array";
+        let at = self.off;
         let n = match self.next(WANT) {
             Some(c @ 0x90..=0x9f) => {
                 self.off += 1;
@@ -445,7 +479,7 @@ impl<'a> Reader<'a> {
             None => return 0,
         };
         if n > self.left() as u64 {
-            self.fail("an array that ends within the message");
+            self.fail_at(at, "an array that ends within the message");
             return 0;
         }
         n as usize
@@ -462,17 +496,42 @@ impl<'a> Reader<'a> {
             return 0;
         }
         if got < n {
-            self.off = at;
-            self.fail(want);
+            self.fail_at(at, want);
             return 0;
         }
         got - n
+    }
+
+    /// Reads the header of an array of at most `limit` entries.
+    pub fn list(&mut self, limit: usize, want: &'static str) -> usize {
+        let at = self.off;
+        let n = self.array();
+        if n > limit {
+            self.fail_at(at, want);
+            return 0;
+        }
+        n
+    }
+
+    /// Checks a count of groups of `per` values against the number of values
+    /// that stand behind the fixed fields, and returns how many follow the
+    /// groups. `start` is where the message's array begins.
+    pub(crate) fn entries(&mut self, start: usize, values: usize, per: usize, count: i32) -> usize {
+        let fits = count >= 0 && count as usize <= MAX_BATCH && values >= per * count as usize;
+        if !fits {
+            self.fail_at(start, "as many entries as the count says, at most 65536");
+        }
+        if self.err.is_some() {
+            return 0;
+        }
+        values - per * count as usize
     }
 
     /// Reads the header of a map and returns the number of pairs, which is never
     /// more than half the bytes left.
     pub fn map(&mut self) -> usize {
         const WANT: &str = "map";
+        let at = self.off;
         let n = match self.next(WANT) {
             Some(c @ 0x80..=0x8f) => {
                 self.off += 1;
@@ -487,7 +546,7 @@ impl<'a> Reader<'a> {
             None => return 0,
         };
         if n > self.left() as u64 / 2 {
-            self.fail("a map that ends within the message");
+            self.fail_at(at, "a map that ends within the message");
             return 0;
         }
         n as usize
@@ -520,17 +579,19 @@ impl<'a> Reader<'a> {
             Some(c) => c,
             None => return,
         };
-        if depth > MAX_DEPTH {
-            self.fail("a value nested at most 64 deep");
-            return;
-        }
         match c {
             0..=0x7f | 0xe0..=0xff | 0xc0 | 0xc2 | 0xc3 => self.off += 1,
             0x80..=0x8f | 0xde | 0xdf => {
+                if self.too_deep(depth) {
+                    return;
+                }
                 let n = self.map();
                 self.skip_inner(2 * n as u64, depth);
             }
             0x90..=0x9f | 0xdc | 0xdd => {
+                if self.too_deep(depth) {
+                    return;
+                }
                 let n = self.array();
                 self.skip_inner(n as u64, depth);
             }
@@ -542,15 +603,7 @@ impl<'a> Reader<'a> {
             0xca | 0xce | 0xd2 => self.advance(5),
             0xcb | 0xcf | 0xd3 => self.advance(9),
             0xd4..=0xd8 => self.advance(2 + (1 << (c - 0xd4))),
-            0xc7..=0xc9 => {
-                if let Some(n) = self.big(1 << (c - 0xc7), "extension") {
-                    if n >= self.left() as u64 {
-                        self.fail("an extension that ends within the message");
-                        return;
-                    }
-                    self.off += 1 + n as usize;
-                }
-            }
+            0xc7..=0xc9 => self.extension(1 << (c - 0xc7)),
             _ => self.fail("a msgpack value"),
         }
     }
@@ -561,6 +614,28 @@ impl<'a> Reader<'a> {
                 return;
             }
             self.skip_at(depth + 1);
+        }
+    }
+
+    fn too_deep(&mut self, depth: usize) -> bool {
+        let is = depth >= MAX_DEPTH;
+        if is {
+            self.fail("a value nested at most 64 deep");
+        }
+        is
+    }
+
+    /// Passes over an extension whose length has `size` bytes.
+    fn extension(&mut self, size: usize) {
+        const WANT: &str = "a value that ends within the message";
+        let at = self.off;
+        if let Some(n) = self.big(size, WANT) {
+            // One byte more than the length says: the extension's type.
+            if n >= self.left() as u64 {
+                self.fail_at(at, WANT);
+                return;
+            }
+            self.off += 1 + n as usize;
         }
     }
 

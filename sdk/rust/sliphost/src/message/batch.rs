@@ -1,8 +1,9 @@
 //! The head of a batch.
 
 use crate::wire::{append_int, append_uint, Reader};
+use crate::zz_abi::{KIND_RECORDS, KIND_REPLAYED, KIND_TIMER};
 
-/// The head of a Batch of kind records or timer:
+/// The head of a Batch of kind records, replayed or timer:
 /// `[kind, source, partition, base_offset, base_timestamp, count, len, record, ...]`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BatchHeader {
@@ -32,20 +33,42 @@ pub fn append_batch_header(b: &mut Vec<u8>, h: &BatchHeader) {
     append_int(b, i64::from(h.count));
 }
 
-/// Reads the head and leaves `r` in front of the first record.
+/// Reads the head and leaves `r` in front of the first record. What follows
+/// the last record belongs to a newer minor version and need not be read.
 #[cold]
 pub fn read_batch_header(r: &mut Reader<'_>) -> BatchHeader {
-    let fields = 6 + r.array_min(6, "a batch of at least 6 fields") as u64;
-    let h = BatchHeader {
-        kind: r.uint(),
+    let start = r.offset();
+    let values = r.array_min(6, "a batch of at least 6 fields");
+    let at = r.offset();
+    let kind = r.uint_max(255, "a kind of batch");
+    if !matches!(kind, KIND_RECORDS | KIND_REPLAYED | KIND_TIMER) {
+        r.fail_at(at, "kind records, replayed or timer");
+    }
+    let mut h = BatchHeader {
+        kind,
         source: r.int32(),
         partition: r.int32(),
         base_offset: r.int(),
         base_timestamp: r.int(),
         count: r.int32(),
     };
-    if r.ok() && (h.count < 0 || fields < 6 + 2 * h.count as u64) {
-        r.fail("as many records as the batch's count says");
+    r.entries(start, values, 2, h.count);
+    if !r.ok() {
+        h.count = 0;
     }
     h
+}
+
+/// The kind of a batch message of any layout, which says how to read it;
+/// `None` if it does not begin as a batch message does.
+#[cold]
+pub fn message_kind(message: &[u8]) -> Option<u64> {
+    let mut r = Reader::new(message);
+    r.array_min(1, "a batch message");
+    let kind = r.uint_max(255, "a kind of batch");
+    if r.ok() {
+        Some(kind)
+    } else {
+        None
+    }
 }

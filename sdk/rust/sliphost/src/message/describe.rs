@@ -1,8 +1,12 @@
 //! What a module offers.
 
-use super::{append_strings, each, strings};
+use std::collections::BTreeSet;
+
+use super::{append_strings, each, names, not_too_long};
 use crate::wire::{append_array_header, append_nil, append_str, append_uint, Reader, SyntaxError};
-use crate::zz_abi::{MAJOR, MAX_BINDINGS, MAX_HANDLERS};
+use crate::zz_abi::{
+    MAJOR, MAX_BINDINGS, MAX_HANDLERS, PARAM_BOOL, PARAM_FLOAT, PARAM_INT, PARAM_STRING,
+};
 
 /// `[abi_major, abi_minor, sdk, language, [handler...], features]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -88,6 +92,7 @@ pub fn append_describe(b: &mut Vec<u8>, d: &Describe<'_>) {
 /// and `minor` are set, without error.
 pub fn read_describe(b: &[u8]) -> Result<Describe<'_>, SyntaxError> {
     let mut r = Reader::new(b);
+    not_too_long(&mut r);
     let mut d = Describe::default();
     let more = r.array_min(2, "a description of at least 2 fields");
     d.major = r.uint();
@@ -96,11 +101,13 @@ pub fn read_describe(b: &[u8]) -> Result<Describe<'_>, SyntaxError> {
         return Ok(d);
     }
     if r.ok() && more < 4 {
-        r.fail("a description of 6 fields");
+        r.fail_at(0, "a description of 6 fields");
     }
     d.sdk = r.str();
     d.language = r.str();
+    let at = r.offset();
     d.handlers = each(&mut r, MAX_HANDLERS, "at most 1024 handlers", handler);
+    differ(&mut r, at, d.handlers.iter().map(|h| h.name));
     d.features = r.uint();
     r.skip_n(more.saturating_sub(4));
     r.end();
@@ -109,27 +116,65 @@ pub fn read_describe(b: &[u8]) -> Result<Describe<'_>, SyntaxError> {
 
 fn handler<'a>(r: &mut Reader<'a>) -> HandlerDesc<'a> {
     let more = r.array_min(7, "a handler of 7 fields");
+    let name = r.name();
+    let flags = r.uint();
+    let at = r.offset();
+    let params = each(r, MAX_BINDINGS, "at most 1024 parameters", param);
+    differ(r, at, params.iter().map(|p| p.name));
     let h = HandlerDesc {
-        name: r.str(),
-        flags: r.uint(),
-        params: each(r, MAX_BINDINGS, "at most 1024 parameters", param),
-        caches: strings(r),
-        sinks: strings(r),
-        checkpoints: strings(r),
+        name,
+        flags,
+        params,
+        caches: distinct_names(r),
+        sinks: distinct_names(r),
+        checkpoints: distinct_names(r),
         state_version: r.uint(),
     };
     r.skip_n(more);
     h
 }
 
+fn distinct_names<'a>(r: &mut Reader<'a>) -> Vec<&'a [u8]> {
+    let at = r.offset();
+    let all = names(r);
+    differ(r, at, all.iter().copied());
+    all
+}
+
+/// Refuses a name that comes twice: a position in Init is one thing.
+fn differ<'a>(r: &mut Reader<'a>, at: usize, names: impl Iterator<Item = &'a [u8]>) {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        if !seen.insert(name) {
+            r.fail_at(at, "names that differ");
+        }
+    }
+}
+
 fn param<'a>(r: &mut Reader<'a>) -> ParamDesc<'a> {
     let more = r.array_min(4, "a parameter of 4 fields");
+    let name = r.name();
+    let kind = r.uint_max(255, "a type below 256");
     let p = ParamDesc {
-        name: r.str(),
-        kind: r.uint(),
-        default: if r.nil() { None } else { Some(r.skip()) },
+        name,
+        kind,
+        default: if r.nil() { None } else { Some(value(r, kind)) },
         help: r.str(),
     };
     r.skip_n(more);
     p
+}
+
+/// Reads a value of a parameter's type and returns its bytes. A type of a
+/// newer minor version may have any value.
+fn value<'a>(r: &mut Reader<'a>, kind: u64) -> &'a [u8] {
+    let start = r.offset();
+    match kind {
+        PARAM_STRING => drop(r.str()),
+        PARAM_INT => drop(r.int()),
+        PARAM_FLOAT => drop(r.float()),
+        PARAM_BOOL => drop(r.bool()),
+        _ => drop(r.skip()),
+    }
+    r.since(start)
 }

@@ -1,6 +1,6 @@
 //! How a manifest binds the module, and the module's answer.
 
-use super::{append_strings, each, strings};
+use super::{append_strings, each, names, not_too_long};
 use crate::wire::{append_array_header, append_str, append_uint, Reader, SyntaxError};
 use crate::zz_abi::{MAX_BINDINGS, MAX_HANDLERS, STATUS_ERROR, STATUS_OK};
 
@@ -112,12 +112,12 @@ pub fn read_init(b: &[u8]) -> Result<Init<'_>, SyntaxError> {
 fn binding<'a>(r: &mut Reader<'a>) -> Binding<'a> {
     let more = r.array_min(7, "a binding of 7 fields");
     let h = Binding {
-        function: r.str(),
-        name: r.str(),
+        function: r.name(),
+        name: r.name(),
         params: each(r, MAX_BINDINGS, "at most 1024 parameters", param),
         sinks: each(r, MAX_BINDINGS, "at most 1024 names", endpoint),
-        caches: strings(r),
-        checkpoints: strings(r),
+        caches: names(r),
+        checkpoints: names(r),
         sources: each(r, MAX_BINDINGS, "at most 1024 names", endpoint),
     };
     r.skip_n(more);
@@ -128,7 +128,7 @@ fn binding<'a>(r: &mut Reader<'a>) -> Binding<'a> {
 fn param<'a>(r: &mut Reader<'a>) -> Param<'a> {
     let more = r.array_min(2, "a parameter of 2 fields");
     let p = Param {
-        name: r.str(),
+        name: r.name(),
         value: r.skip(),
     };
     r.skip_n(more);
@@ -139,9 +139,9 @@ fn param<'a>(r: &mut Reader<'a>) -> Param<'a> {
 fn endpoint<'a>(r: &mut Reader<'a>) -> Endpoint<'a> {
     let more = r.array_min(3, "an endpoint of 3 fields");
     let e = Endpoint {
-        name: r.str(),
-        key: r.uint(),
-        value: r.uint(),
+        name: r.name(),
+        key: r.uint_max(255, "a representation below 256"),
+        value: r.uint_max(255, "a representation below 256"),
     };
     r.skip_n(more);
     e
@@ -188,29 +188,27 @@ pub fn append_init_reply(b: &mut Vec<u8>, m: &InitReply<'_>) {
 /// Reads a whole InitReply message.
 pub fn read_init_reply(b: &[u8]) -> Result<InitReply<'_>, SyntaxError> {
     let mut r = Reader::new(b);
+    not_too_long(&mut r);
     let more = r.array_min(3, "an init reply of 3 fields");
-    let status = r.uint();
-    let mut m = InitReply::Ready {
-        progress: 0,
-        capacity: 0,
-    };
-    if status == STATUS_OK {
-        m = InitReply::Ready {
-            progress: r.uint(),
-            capacity: r.uint(),
-        };
-    } else if status == STATUS_ERROR {
-        let code = r.uint();
-        if code > 0xffff {
-            r.fail("an error code below 65536");
-        }
-        m = InitReply::Refused {
-            code,
+    let at = r.offset();
+    let m = match r.uint() {
+        STATUS_ERROR => InitReply::Refused {
+            code: r.uint_max(0xffff, "an error code below 65536"),
             message: r.str(),
-        };
-    } else {
-        r.fail("an init status of ok or error");
-    }
+        },
+        status => {
+            if status != STATUS_OK {
+                r.fail_at(at, "an init status of ok or error");
+            }
+            let at = r.offset();
+            let progress = r.uint_max(u32::MAX.into(), "an address within 32 bits");
+            if progress % 4 != 0 {
+                r.fail_at(at, "a progress block at a multiple of 4");
+            }
+            let capacity = r.uint_max(u32::MAX.into(), "a capacity within 32 bits");
+            InitReply::Ready { progress, capacity }
+        }
+    };
     r.skip_n(more);
     r.end();
     r.err().map_or(Ok(m), Err)

@@ -10,7 +10,7 @@ mod init;
 mod record;
 mod reply;
 
-pub use batch::{append_batch_header, read_batch_header, BatchHeader};
+pub use batch::{append_batch_header, message_kind, read_batch_header, BatchHeader};
 pub use describe::{append_describe, read_describe, Describe, HandlerDesc, ParamDesc};
 pub use init::{
     append_init, append_init_reply, read_init, read_init_reply, Binding, Endpoint, Init, InitReply,
@@ -23,7 +23,7 @@ pub use reply::{
 };
 
 use crate::wire::{append_array_header, append_str, Reader};
-use crate::zz_abi::MAX_BINDINGS;
+use crate::zz_abi::{MAX_BINDINGS, MAX_DESCRIBE};
 
 fn append_strings(b: &mut Vec<u8>, names: &[&[u8]]) {
     append_array_header(b, names.len());
@@ -32,19 +32,9 @@ fn append_strings(b: &mut Vec<u8>, names: &[&[u8]]) {
     }
 }
 
-/// Reads an array header and refuses more than `limit` entries.
-fn list(r: &mut Reader<'_>, limit: usize, want: &'static str) -> usize {
-    let n = r.array();
-    if n > limit {
-        r.fail(want);
-        return 0;
-    }
-    n
-}
-
 #[cold]
-fn strings<'a>(r: &mut Reader<'a>) -> Vec<&'a [u8]> {
-    each(r, MAX_BINDINGS, "at most 1024 names", |r| r.str())
+fn names<'a>(r: &mut Reader<'a>) -> Vec<&'a [u8]> {
+    each(r, MAX_BINDINGS, "at most 1024 names", |r| r.name())
 }
 
 /// Reads an array of at most `limit` entries; stops at the first error.
@@ -55,7 +45,7 @@ fn each<'a, T>(
     mut read: impl FnMut(&mut Reader<'a>) -> T,
 ) -> Vec<T> {
     let mut all = Vec::new();
-    for _ in 0..list(r, limit, want) {
+    for _ in 0..r.list(limit, want) {
         let one = read(r);
         if !r.ok() {
             break;
@@ -63,4 +53,11 @@ fn each<'a, T>(
         all.push(one);
     }
     all
+}
+
+/// Refuses a message of the guest that is longer than any may be.
+fn not_too_long(r: &mut Reader<'_>) {
+    if r.left() > MAX_DESCRIBE {
+        r.fail("a message of at most 1048576 bytes");
+    }
 }

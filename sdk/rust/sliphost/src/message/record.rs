@@ -30,12 +30,22 @@ pub fn append_record(b: &mut Vec<u8>, rec: &RawRecord<'_>) {
     append_int(b, rec.timestamp_delta);
     append_bin(b, rec.key);
     append_bin(b, rec.value);
-    match rec.headers {
-        None => b.push(0xc0),
-        Some(raw) => b.extend_from_slice(raw),
-    }
+    append_headers(b, rec.headers);
     let n = (b.len() - start - RECORD_PREFIX) as u32;
     b[start + 1..start + RECORD_PREFIX].copy_from_slice(&n.to_be_bytes());
+}
+
+/// Appends a raw header array, or nil when it holds none.
+pub(super) fn append_headers(b: &mut Vec<u8>, raw: Option<&[u8]>) {
+    match raw {
+        Some(raw) if !no_headers(Some(raw)) => b.extend_from_slice(raw),
+        _ => b.push(0xc0),
+    }
+}
+
+#[inline]
+pub(super) fn no_headers(raw: Option<&[u8]>) -> bool {
+    matches!(raw, None | Some([] | [0x90]))
 }
 
 /// Reads the length and the record behind it, which must fill its length
@@ -46,11 +56,10 @@ pub fn read_record<'a>(r: &mut Reader<'a>) -> RawRecord<'a> {
         r.fail("a record's length in the fixed 5-byte form");
         return RawRecord::default();
     }
-    let at = r.offset();
+    let start = r.offset();
     let n = r.uint();
     if n > r.left() as u64 {
-        r.rewind(at);
-        r.fail("a record that ends within the message");
+        r.fail_at(start, "a record that ends within the message");
         return RawRecord::default();
     }
     let end = r.offset() + n as usize;
@@ -64,7 +73,7 @@ pub fn read_record<'a>(r: &mut Reader<'a>) -> RawRecord<'a> {
     };
     r.skip_n(more);
     if r.ok() && r.offset() != end {
-        r.fail("a record as long as its length says");
+        r.fail_at(start, "a record as long as its length says");
     }
     rec
 }
@@ -124,7 +133,7 @@ impl<'a> Headers<'a> {
         Headers { raw, r, left }
     }
 
-    /// The raw msgpack array of all headers, `None` if the record has none.
+    /// The raw msgpack array of all headers; `None` or empty if there are none.
     pub fn raw(&self) -> Option<&'a [u8]> {
         self.raw
     }

@@ -2,7 +2,7 @@
 //! outer array: `[index, 0, [output...]]`,
 //! `[index, 1, code, message, retry_after_ms]`, `[index, 2, [output...]]`.
 
-use super::record::read_headers;
+use super::record::{append_headers, no_headers, read_headers};
 use crate::wire::{append_array_header, append_bin, append_int, append_str, append_uint, Reader};
 use crate::zz_abi::{STATUS_ERROR, STATUS_MORE, STATUS_OK};
 
@@ -41,7 +41,7 @@ pub fn append_result_error(b: &mut Vec<u8>, index: i32, code: u64, message: &[u8
     b.push(STATUS_ERROR as u8);
     append_uint(b, code);
     append_str(b, message);
-    append_int(b, retry_ms);
+    append_int(b, retry_ms.max(0));
 }
 
 /// Appends one output; trailing nils are cut.
@@ -51,7 +51,7 @@ pub fn append_output(b: &mut Vec<u8>, o: &Output<'_>) {
         6
     } else if o.timestamp.is_some() {
         5
-    } else if o.headers.is_some() {
+    } else if !no_headers(o.headers) {
         4
     } else {
         3
@@ -61,10 +61,7 @@ pub fn append_output(b: &mut Vec<u8>, o: &Output<'_>) {
     append_bin(b, o.key);
     append_bin(b, o.value);
     if n > 3 {
-        match o.headers {
-            None => b.push(0xc0),
-            Some(raw) => b.extend_from_slice(raw),
-        }
+        append_headers(b, o.headers);
     }
     if n > 4 {
         match o.timestamp {
@@ -98,40 +95,42 @@ pub struct Result<'a> {
 
 /// Reads the head of the next result.
 pub fn read_result<'a>(r: &mut Reader<'a>) -> Result<'a> {
-    let more = r.array_min(2, "a result of at least 2 fields");
+    let start = r.offset();
+    let more = r.array_min(3, "a result of at least 3 fields");
     let mut res = Result {
-        index: r.int32(),
+        index: read_index(r),
         ..Result::default()
     };
-    let status = r.uint();
+    let at = r.offset();
+    res.status = r.uint();
     if !r.ok() {
         return res;
     }
-    res.status = status;
-    if status == STATUS_OK || status == STATUS_MORE {
-        if more < 1 {
-            r.fail("a result with a list of outputs");
-            return res;
+    match res.status {
+        STATUS_OK | STATUS_MORE => {
+            res.outputs = r.array();
+            res.more = more;
         }
-        res.outputs = r.array();
-        res.more = more - 1;
-    } else if status == STATUS_ERROR {
-        if more < 3 {
-            r.fail("an error result of 5 fields");
-            return res;
+        STATUS_ERROR if more < 2 => r.fail_at(start, "an error result of 5 fields"),
+        STATUS_ERROR => {
+            read_error(r, &mut res);
+            r.skip_n(more - 2);
         }
-        let code = r.uint();
-        if code > 0xffff {
-            r.fail("an error code below 65536");
-        }
-        res.code = code;
-        res.message = r.str();
-        res.retry_after_ms = r.int();
-        r.skip_n(more - 3);
-    } else {
-        r.fail("a result status of ok, error or more");
+        _ => r.fail_at(at, "a result status of ok, error or more"),
     }
     res
+}
+
+/// Reads a position in the batch.
+pub(super) fn read_index(r: &mut Reader<'_>) -> i32 {
+    r.uint_max(i32::MAX as u64, "an index within 31 bits") as i32
+}
+
+/// Reads code, message and retry_after_ms.
+pub(super) fn read_error<'a>(r: &mut Reader<'a>, res: &mut Result<'a>) {
+    res.code = r.uint_max(0xffff, "an error code below 65536");
+    res.message = r.str();
+    res.retry_after_ms = r.uint_max(i64::MAX as u64, "milliseconds within 63 bits") as i64;
 }
 
 /// Passes over what a newer minor version put behind the outputs.
@@ -142,8 +141,13 @@ pub fn end_result(r: &mut Reader<'_>, res: &Result<'_>) {
 /// Reads one output.
 pub fn read_output<'a>(r: &mut Reader<'a>) -> Output<'a> {
     let n = r.array_min(3, "an output of at least 3 fields");
+    let at = r.offset();
+    let sink = r.int32();
+    if sink < EVERY_SINK {
+        r.fail_at(at, "a sink from -1 up");
+    }
     let mut o = Output {
-        sink: r.int32(),
+        sink,
         key: r.bytes(),
         value: r.bytes(),
         ..Output::default()

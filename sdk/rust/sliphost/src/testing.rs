@@ -1,1 +1,0 @@
-//! Tests of handlers without wasm.

@@ -1,0 +1,339 @@
+//! One handler, bound as a manifest would bind it.
+
+use std::mem;
+
+use super::input::{Failure, Input, Outcome, Output};
+use crate::call::Level;
+use crate::export::{Handler, Item};
+use crate::message::{
+    append_batch_header, append_init, append_record, end_result, read_init_reply, read_output,
+    read_result, BatchHeader, Binding, Endpoint, Headers, Init, InitReply, Param, RawRecord,
+    EVERY_SINK,
+};
+use crate::native::{self, Host};
+use crate::runtime::Runtime;
+use crate::value::{Plain, Writer};
+use crate::wire::Reader;
+use crate::zz_abi::{
+    KIND_RECORDS, MAJOR, MINOR, REPR_BYTES, REPR_MSGPACK, REPR_TEXT, STATUS_ERROR,
+};
+
+/// How keys or values of a source or sink are represented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repr {
+    /// As they are on the wire: codec `raw`.
+    Bytes,
+    /// UTF-8 text: codec `string`.
+    Text,
+    /// One msgpack value: codec `json` and the other decoded ones.
+    Msgpack,
+}
+
+impl Repr {
+    fn number(self) -> u64 {
+        match self {
+            Repr::Bytes => REPR_BYTES,
+            Repr::Text => REPR_TEXT,
+            Repr::Msgpack => REPR_MSGPACK,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Port {
+    name: String,
+    key: Repr,
+    value: Repr,
+}
+
+/// A handler on a host in memory. Set it up first; the first record starts the
+/// instance.
+///
+/// Every sink and cache that the handler lists is bound. Without any other
+/// sink there is one more, named `out`; the source is named `in`, partition 0.
+#[derive(Debug)]
+pub struct Harness {
+    handlers: &'static [Handler],
+    function: String,
+    params: Vec<(String, Vec<u8>)>,
+    source: Port,
+    partition: i32,
+    sinks: Vec<Port>,
+    host: Host,
+    running: Option<Runtime>,
+    /// The bound sinks, by id.
+    bound: Vec<Port>,
+    next_offset: i64,
+}
+
+impl Harness {
+    /// The handler `function` of `handlers`, which is the `HANDLERS` that
+    /// [`export!`](crate::export) defines.
+    ///
+    /// # Panics
+    /// If there is no such handler.
+    pub fn new(handlers: &'static [Handler], function: &str) -> Self {
+        assert!(
+            handlers.iter().any(|h| h.name == function),
+            "export! lists no handler \"{}\"",
+            function
+        );
+        Harness {
+            handlers,
+            function: function.to_owned(),
+            params: Vec::new(),
+            source: Port {
+                name: "in".to_owned(),
+                key: Repr::Bytes,
+                value: Repr::Bytes,
+            },
+            partition: 0,
+            sinks: Vec::new(),
+            host: Host::default(),
+            running: None,
+            bound: Vec::new(),
+            next_offset: 0,
+        }
+    }
+
+    /// Gives a parameter a value, as `params` in the manifest does.
+    pub fn param<'v>(mut self, name: &str, value: impl Into<Plain<'v>>) -> Self {
+        let mut raw = Vec::new();
+        Writer::new(&mut raw).plain(value);
+        self.params.push((name.to_owned(), raw));
+        self
+    }
+
+    /// Names the source and says how its keys and values are represented.
+    pub fn source(mut self, name: &str, key: Repr, value: Repr) -> Self {
+        let name = name.to_owned();
+        self.source = Port { name, key, value };
+        self
+    }
+
+    /// The partition that records come from.
+    pub fn partition(mut self, partition: i32) -> Self {
+        self.partition = partition;
+        self
+    }
+
+    /// Binds a sink with the representations of the source.
+    pub fn sink(self, name: &str) -> Self {
+        let (key, value) = (self.source.key, self.source.value);
+        self.sink_as(name, key, value)
+    }
+
+    /// Binds a sink and says how its keys and values are represented.
+    pub fn sink_as(mut self, name: &str, key: Repr, value: Repr) -> Self {
+        let name = name.to_owned();
+        self.sinks.push(Port { name, key, value });
+        self
+    }
+
+    /// Values are documents, keys are text, as with `codec = "json"` and
+    /// `key_codec = "string"`: at the source, and at sinks bound from here on.
+    pub fn json(mut self) -> Self {
+        self.source.key = Repr::Text;
+        self.source.value = Repr::Msgpack;
+        self
+    }
+
+    /// Handles one record.
+    ///
+    /// # Panics
+    /// As the handler does; and if the module refuses its parameters.
+    pub fn send(&mut self, record: impl Into<Input>) -> Outcome {
+        let mut all = self.send_batch(vec![record.into()]);
+        all.pop().expect("one outcome a record")
+    }
+
+    /// Handles records in one batch, as the host hands them over.
+    ///
+    /// # Panics
+    /// As [`Harness::send`].
+    pub fn send_batch(&mut self, records: Vec<Input>) -> Vec<Outcome> {
+        let message = self.batch(&records);
+        self.start();
+        let mut all = vec![Outcome::default(); records.len()];
+        let runtime = self.running.as_mut().expect("started");
+        native::with(|h| mem::swap(h, &mut self.host));
+        let rest = runtime.process(0, &message).to_vec();
+        native::with(|h| mem::swap(h, &mut self.host));
+        let mut stream = mem::take(&mut self.host.pieces);
+        stream.extend(rest);
+        self.read_reply(&stream, &mut all);
+        for (index, level, line) in self.host.logs.drain(..) {
+            let line = String::from_utf8_lossy(&line).into_owned();
+            all[index].logs.push((Level::of(level), line));
+        }
+        for (index, name, value) in self.host.metrics.drain(..) {
+            all[index].metrics.push((name, value));
+        }
+        all
+    }
+
+    /// The value of a key in a cache that the handler lists.
+    ///
+    /// # Panics
+    /// If the handler lists no such cache.
+    pub fn cached(&self, cache: &str, key: impl AsRef<[u8]>) -> Option<&[u8]> {
+        let names = self.listed_caches();
+        let id = names.iter().position(|c| *c == cache);
+        let id = id.unwrap_or_else(|| panic!("the handler lists no cache \"{}\"", cache));
+        let entries = self.host.caches.get(id)?;
+        entries.get(key.as_ref()).map(Vec::as_slice)
+    }
+
+    fn items(&self) -> &'static [Item] {
+        let handler = self.handlers.iter().find(|h| h.name == self.function);
+        handler.expect("checked by new").items
+    }
+
+    fn listed_caches(&self) -> Vec<&'static str> {
+        let items = self.items().iter();
+        items
+            .filter_map(|i| match i {
+                Item::Cache(c, _) => Some(c.decl.name),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Initialises the module, once.
+    fn start(&mut self) {
+        if self.running.is_some() {
+            return;
+        }
+        let (key, value) = (self.source.key, self.source.value);
+        let mut others = mem::take(&mut self.sinks);
+        for item in self.items() {
+            if let Item::Sink(s) = item {
+                let name = s.decl.name.to_owned();
+                let given = others.iter().position(|o| o.name == name);
+                let port = given.map(|at| others.remove(at));
+                self.bound.push(port.unwrap_or(Port { name, key, value }));
+            }
+        }
+        if others.is_empty() {
+            let name = "out".to_owned();
+            others.push(Port { name, key, value });
+        }
+        self.bound.extend(others);
+        let caches = self.listed_caches();
+        self.host.caches.resize_with(caches.len(), Default::default);
+        let init = Init {
+            major: MAJOR,
+            minor: MINOR,
+            features: 0,
+            bindings: vec![Binding {
+                function: self.function.as_bytes(),
+                name: self.function.as_bytes(),
+                params: self.params.iter().map(param).collect(),
+                sinks: self.bound.iter().map(endpoint).collect(),
+                caches: caches.iter().map(|c| c.as_bytes()).collect(),
+                checkpoints: Vec::new(),
+                sources: vec![endpoint(&self.source)],
+            }],
+        };
+        let (mut message, mut reply) = (Vec::new(), Vec::new());
+        append_init(&mut message, &init);
+        self.running = Runtime::init(self.handlers, &message, message.len(), &mut reply);
+        match read_init_reply(&reply) {
+            Ok(InitReply::Refused { message, .. }) => {
+                panic!("init: {}", String::from_utf8_lossy(message))
+            }
+            _ => assert!(self.running.is_some(), "init: no runtime"),
+        }
+    }
+
+    fn batch(&mut self, records: &[Input]) -> Vec<u8> {
+        let base_offset = self.next_offset;
+        let mut b = Vec::new();
+        append_batch_header(
+            &mut b,
+            &BatchHeader {
+                kind: KIND_RECORDS,
+                source: 0,
+                partition: self.partition,
+                base_offset,
+                base_timestamp: 0,
+                count: records.len() as i32,
+            },
+        );
+        for record in records {
+            let offset = record.offset.unwrap_or(self.next_offset);
+            self.next_offset = offset + 1;
+            let headers = record.raw_headers();
+            append_record(
+                &mut b,
+                &RawRecord {
+                    offset_delta: offset - base_offset,
+                    timestamp_delta: record.timestamp.unwrap_or(0),
+                    key: record.key.as_deref(),
+                    value: record.value.as_deref(),
+                    headers: headers.as_deref(),
+                },
+            );
+        }
+        b
+    }
+
+    fn read_reply(&self, stream: &[u8], all: &mut [Outcome]) {
+        let mut r = Reader::new(stream);
+        while r.ok() && r.left() > 0 {
+            let result = read_result(&mut r);
+            let outcome = &mut all[result.index as usize];
+            for _ in 0..result.outputs {
+                let o = read_output(&mut r);
+                let every = o.sink == EVERY_SINK;
+                for (id, port) in self.bound.iter().enumerate() {
+                    if every || o.sink as usize == id {
+                        outcome.outputs.push(output(&port.name, &o));
+                    }
+                }
+            }
+            end_result(&mut r, &result);
+            if result.status == STATUS_ERROR {
+                outcome.outputs.clear();
+                outcome.error = Some(Failure {
+                    code: result.code,
+                    message: String::from_utf8_lossy(result.message).into_owned(),
+                    retry_after_ms: result.retry_after_ms,
+                });
+            }
+        }
+        if let Some(e) = r.err() {
+            panic!("the reply of the SDK is broken: {}", e);
+        }
+    }
+}
+
+fn param(p: &(String, Vec<u8>)) -> Param<'_> {
+    Param {
+        name: p.0.as_bytes(),
+        value: &p.1,
+    }
+}
+
+fn endpoint(p: &Port) -> Endpoint<'_> {
+    Endpoint {
+        name: p.name.as_bytes(),
+        key: p.key.number(),
+        value: p.value.number(),
+    }
+}
+
+fn output(sink: &str, o: &crate::message::Output<'_>) -> Output {
+    let headers = Headers::new(o.headers).map(|(name, value)| {
+        let name = String::from_utf8_lossy(name).into_owned();
+        (name, value.map(<[u8]>::to_vec))
+    });
+    Output {
+        sink: sink.to_owned(),
+        key: o.key.map(<[u8]>::to_vec),
+        value: o.value.map(<[u8]>::to_vec),
+        headers: headers.collect(),
+        timestamp: o.timestamp,
+        partition: o.partition,
+    }
+}
