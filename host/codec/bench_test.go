@@ -3,6 +3,7 @@ package codec
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -86,6 +87,23 @@ func BenchmarkJSONValid(b *testing.B) {
 	for b.Loop() {
 		if !json.Valid(doc) {
 			b.Fatal("invalid")
+		}
+	}
+}
+
+// BenchmarkJSONManyNames decodes an object of 100,000 names, where comparing
+// each with each would take minutes.
+func BenchmarkJSONManyNames(b *testing.B) {
+	doc := []byte("{")
+	for i := range 100_000 {
+		doc = fmt.Appendf(doc, `"name %d":%d,`, i, i)
+	}
+	doc[len(doc)-1] = '}'
+	dst := make([]byte, 0, len(doc))
+	b.SetBytes(int64(len(doc)))
+	for b.Loop() {
+		if _, err := (JSON{}).Decode(dst, doc); err != nil {
+			b.Fatal(err)
 		}
 	}
 }
