@@ -292,6 +292,9 @@ func (w *worker) wait(now time.Time, busy bool) time.Duration {
 			d = connectorWait
 		}
 	}
+	if w.idle.Load() {
+		d = connectorWait // the end of the run is near
+	}
 	if w.uncommitted {
 		d = min(d, w.lastCommit.Add(w.opts.CommitInterval).Sub(now))
 	}

@@ -1,0 +1,125 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/sliphost/sliphost/host"
+	"github.com/sliphost/sliphost/host/connector"
+	"github.com/sliphost/sliphost/host/manifest"
+)
+
+// App is a manifest ready to run.
+type App struct {
+	o         Options
+	build     *Build
+	modules   *Modules
+	state     *stateDir
+	clusters  *clusters
+	positions *connector.Positions
+	stats     *clientStats
+	metric    MetricFunc
+	host      *host.Host
+}
+
+// Check reports everything that Open would refuse, without running anything
+// and without creating topics. With broker it asks the brokers too. The
+// findings include the manifest's warnings; the error is one of the machine
+// or the network.
+func Check(ctx context.Context, m *manifest.Manifest, o Options, broker bool) (manifest.Errors, error) {
+	mods, found, err := LoadModules(ctx, m, o)
+	if err != nil {
+		return nil, err
+	}
+	found = append(found, m.Warnings...)
+	b, more := BuildPlan(m, mods)
+	found = append(found, more...)
+	if broker && b != nil && found.Fatal() == nil {
+		var c *clusters
+		if c, err = connect(ctx, b, o); err == nil {
+			_, more, err = c.prepare(ctx, b, true)
+			found = append(found, more...)
+		}
+	}
+	found.Sort()
+	return found, errors.Join(err, mods.Close(ctx))
+}
+
+// Open makes a manifest ready to run: it compiles the modules, takes the
+// state directory, finds or starts the brokers and creates missing topics. An
+// error about the manifest is a manifest.Errors.
+func Open(ctx context.Context, m *manifest.Manifest, o Options) (*App, error) {
+	a := &App{o: o, stats: newClientStats(o.logger())}
+	if err := a.open(ctx, m); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return a, nil
+}
+
+func (a *App) open(ctx context.Context, m *manifest.Manifest) error {
+	var found manifest.Errors
+	var err error
+	if a.modules, found, err = LoadModules(ctx, m, a.o); err != nil {
+		return err
+	}
+	if found.Fatal() != nil {
+		return found
+	}
+	if a.build, found = BuildPlan(m, a.modules); found.Fatal() != nil {
+		return found
+	}
+	if a.o.UntilIdle && a.build.Plan.TopicCycle != "" {
+		return fmt.Errorf("--until-idle would never end: records can come back through topics %s; run without it", a.build.Plan.TopicCycle)
+	}
+	if a.state, err = openState(a.o.stateDir(m)); err != nil {
+		return err
+	}
+	if a.clusters, err = connect(ctx, a.build, a.o); err != nil {
+		return err
+	}
+	partitions, found, err := a.clusters.prepare(ctx, a.build, false)
+	if err != nil {
+		return err
+	}
+	if found.Fatal() != nil {
+		return found
+	}
+	opts := host.Options{CommitInterval: m.CommitInterval, UntilIdle: a.o.UntilIdle}
+	a.host = host.New(a.build.Plan, opts, a.build.workers(partitions), len(a.build.Connectors), a.backends(), a.o.logger())
+	return nil
+}
+
+// Run works until Drain or, with UntilIdle, until the inputs are drained; see
+// host.Host.Run.
+func (a *App) Run(ctx context.Context) error { return a.host.Run(ctx) }
+
+// Drain asks for an orderly end of Run.
+func (a *App) Drain() { a.host.Drain() }
+
+// Status is the host's.
+func (a *App) Status() host.Status { return a.host.Status() }
+
+// Ready says whether all workers run.
+func (a *App) Ready() bool { return a.host.Ready() }
+
+// Host is the running engine, for metrics.
+func (a *App) Host() *host.Host { return a.host }
+
+// Manifest is what the app runs.
+func (a *App) Manifest() *manifest.Manifest { return a.build.Manifest }
+
+// StateDir is the directory this process holds.
+func (a *App) StateDir() string { return a.state.path }
+
+// Close releases what Open took. Run must have returned.
+func (a *App) Close() error {
+	var errs []error
+	if a.modules != nil {
+		errs = append(errs, a.modules.Close(context.Background()))
+	}
+	if a.state != nil {
+		errs = append(errs, a.state.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,232 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/sliphost/sliphost/host"
+	"github.com/sliphost/sliphost/host/manifest"
+	"github.com/sliphost/sliphost/kafka"
+	"github.com/sliphost/sliphost/kafka/embedded"
+)
+
+// brokerTimeout is how long a start waits for a broker to answer.
+const brokerTimeout = 15 * time.Second
+
+// BrokerDir is where the embedded broker of a manifest keeps its data: beside
+// the manifest's state, also for a process with a state directory of its own.
+func BrokerDir(m *manifest.Manifest) string { return filepath.Join(m.StateDir, "broker") }
+
+// Bootstrap returns the address of a cluster, starting the embedded broker if
+// that is what the manifest names and none runs.
+func Bootstrap(ctx context.Context, m *manifest.Manifest, cluster int, o Options) (string, error) {
+	c := &m.Clusters[cluster]
+	if !c.Embedded() {
+		return c.BootstrapServers, nil
+	}
+	dir := BrokerDir(m)
+	if o.StartBroker == nil {
+		return embedded.Find(dir)
+	}
+	return embedded.Ensure(ctx, dir, o.StartBroker)
+}
+
+// ClientConfig is what every client of a cluster has in common.
+func ClientConfig(m *manifest.Manifest, cluster int, servers string) kafka.ClientConfig {
+	props := map[string]string{"bootstrap.servers": servers}
+	for _, p := range m.Clusters[cluster].Config {
+		props[p.Name] = p.Value.Reveal()
+	}
+	return kafka.ClientConfig{Properties: props, ClientID: "sliphost-" + m.Name}
+}
+
+// clusters are the brokers behind a manifest, by the manifest's numbers.
+type clusters struct {
+	m       *manifest.Manifest
+	o       Options
+	servers []string
+}
+
+// connect finds the brokers of every cluster that b's topics are on.
+func connect(ctx context.Context, b *Build, o Options) (*clusters, error) {
+	c := &clusters{m: b.Manifest, o: o, servers: make([]string, len(b.Manifest.Clusters))}
+	for i := range c.servers {
+		if len(b.topics(i)) == 0 {
+			continue
+		}
+		var err error
+		if c.servers[i], err = Bootstrap(ctx, b.Manifest, i, o); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+func (c *clusters) client(i int) kafka.ClientConfig {
+	cfg := ClientConfig(c.m, i, c.servers[i])
+	cfg.Logger = c.o.logger()
+	return cfg
+}
+
+// topics lists the manifest's topics on a cluster that handlers use.
+func (b *Build) topics(cluster int) []int {
+	seen := map[int]bool{}
+	var ids []int
+	add := func(e manifest.Endpoint) {
+		if e.Kind == manifest.EndpointTopic && b.Manifest.Topics[e.Index].Cluster == cluster && !seen[e.Index] {
+			seen[e.Index] = true
+			ids = append(ids, e.Index)
+		}
+	}
+	for _, s := range b.Topology.Sources {
+		add(s.Endpoint)
+	}
+	for _, s := range b.Topology.Outputs {
+		add(s.Endpoint)
+	}
+	return ids
+}
+
+// prepare makes sure that every topic exists as the manifest wants it,
+// creates what may be created (unless dry), and notes partitions and size
+// limits in the plan. It returns the partitions of each topic.
+func (c *clusters) prepare(ctx context.Context, b *Build, dry bool) (map[string]int, manifest.Errors, error) {
+	partitions := map[string]int{}
+	var found manifest.Errors
+	for i := range c.servers {
+		ids := b.topics(i)
+		if len(ids) == 0 {
+			continue
+		}
+		cfg := c.client(i)
+		admin, err := kafka.NewAdmin(cfg)
+		if err != nil {
+			return nil, nil, err
+		}
+		more, err := prepareCluster(ctx, b, admin, ids, dry, partitions, maxMessage(cfg))
+		err = errors.Join(err, admin.Close())
+		if err != nil {
+			return nil, nil, err
+		}
+		found = append(found, more...)
+	}
+	found.Sort()
+	return partitions, found, nil
+}
+
+func prepareCluster(ctx context.Context, b *Build, admin *kafka.Admin, ids []int, dry bool, partitions map[string]int, clientMax int) (manifest.Errors, error) {
+	m := b.Manifest
+	wait, cancel := context.WithTimeout(ctx, brokerTimeout)
+	defer cancel()
+	if err := admin.Ready(wait); err != nil {
+		return nil, err
+	}
+	found, err := createMissing(wait, m, admin, ids, dry)
+	if err != nil || found.Fatal() != nil {
+		return found, err
+	}
+	names := make([]string, len(ids))
+	for i, id := range ids {
+		names[i] = m.Topics[id].Name
+	}
+	topics, err := admin.DescribeTopics(wait, names...)
+	if err != nil {
+		return nil, err
+	}
+	for i, t := range topics {
+		spec := &m.Topics[ids[i]]
+		if !t.Exists {
+			continue // dry: it would be created
+		}
+		if spec.Partitions > 0 && spec.Partitions != t.Partitions {
+			found = append(found, manifest.NewError(manifest.CodePartitionCount, m.ValuePos("topic", spec.ID, "partitions"),
+				fmt.Sprintf("topic %q has %d partitions, the manifest says %d", t.Name, t.Partitions, spec.Partitions),
+				"write the real number, or leave partitions out to take the topic as it is"))
+		}
+		partitions[topicKey(spec.Cluster, t.Name)] = t.Partitions
+		b.limit(spec.Cluster, t, clientMax)
+	}
+	return found, nil
+}
+
+// createMissing creates the topics that do not exist and may be created.
+func createMissing(ctx context.Context, m *manifest.Manifest, admin *kafka.Admin, ids []int, dry bool) (manifest.Errors, error) {
+	names := make([]string, len(ids))
+	for i, id := range ids {
+		names[i] = m.Topics[id].Name
+	}
+	have, err := admin.DescribeTopics(ctx, names...)
+	if err != nil {
+		return nil, err
+	}
+	var found manifest.Errors
+	var specs []kafka.TopicSpec
+	for i, t := range have {
+		spec := &m.Topics[ids[i]]
+		switch {
+		case t.Exists:
+		case mayCreate(m, spec):
+			specs = append(specs, topicSpec(spec))
+		default:
+			found = append(found, manifest.NewError(manifest.CodeTopicMissing, m.Pos("topic", spec.ID),
+				fmt.Sprintf("topic %q does not exist on cluster %q", spec.Name, spec.Kafka),
+				"create it, or add create = true to this table"))
+		}
+	}
+	if dry || found.Fatal() != nil || len(specs) == 0 {
+		return found, nil
+	}
+	_, err = admin.CreateTopics(ctx, specs...)
+	return found, err
+}
+
+// mayCreate says whether the host creates a topic: if the manifest says so,
+// and by default on the embedded broker, which nobody else could prepare.
+func mayCreate(m *manifest.Manifest, t *manifest.Topic) bool {
+	if t.Create {
+		return true
+	}
+	return m.Clusters[t.Cluster].Embedded() && m.Origin("topic", t.ID, "create").Kind == manifest.OriginDefault
+}
+
+func topicSpec(t *manifest.Topic) kafka.TopicSpec {
+	spec := kafka.TopicSpec{Name: t.Name, Partitions: t.Partitions, Replication: t.Replication, Config: map[string]string{}}
+	for _, p := range t.Config {
+		spec.Config[p.Name] = p.Value.Reveal()
+	}
+	return spec
+}
+
+// limit notes in the plan what the broker says about a topic that is written.
+func (b *Build) limit(cluster int, t kafka.Topic, clientMax int) {
+	limit, err := strconv.Atoi(t.Config["max.message.bytes"])
+	if err != nil || limit > clientMax {
+		limit = clientMax
+	}
+	for i := range b.Plan.Handlers {
+		h := &b.Plan.Handlers[i]
+		for j := range h.Sinks {
+			if s := &h.Sinks[j]; s.Kind == host.SinkTopic && s.Cluster == cluster && s.Topic == t.Name {
+				s.MaxBytes, s.Partitions = limit, int32(t.Partitions)
+			}
+		}
+		if e := &h.OnError; e.Policy == host.PolicyDLQ && e.Cluster == cluster && e.Topic == t.Name {
+			e.MaxBytes = limit
+		}
+	}
+}
+
+// defaultMaxMessage is librdkafka's default of message.max.bytes.
+const defaultMaxMessage = 1_000_000
+
+// maxMessage is the largest record the client sends.
+func maxMessage(cfg kafka.ClientConfig) int {
+	if n, err := strconv.Atoi(cfg.Properties["message.max.bytes"]); err == nil {
+		return n
+	}
+	return defaultMaxMessage
+}
