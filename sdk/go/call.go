@@ -9,7 +9,10 @@ type Call struct {
 	in *instance
 	b  *binding
 	// live is false as soon as the handler has returned.
-	live bool
+	live   bool
+	source int32
+	// headers are those of the record.
+	headers []byte
 	// err is the first failure that no method returned; it decides the record.
 	err error
 }
@@ -43,14 +46,6 @@ func (o Out) To(partition int32) Out {
 	return o
 }
 
-func (o *Out) emit(c *Call, sink int32) {
-	c.in.replies.output(c, &abi.Output{
-		Sink: sink, Key: o.Key, Value: o.Value, Headers: o.Headers.raw,
-		Timestamp: o.timestamp, HasTimestamp: o.hasTimestamp,
-		Partition: o.partition, HasPartition: o.hasPartition,
-	})
-}
-
 // Emit emits one record to every sink of the handler, in the order of the
 // manifest. key and value are bytes as the sinks' codecs take them and are
 // copied at once; nil is absent. The output has the timestamp of the input and
@@ -60,7 +55,7 @@ func (o *Out) emit(c *Call, sink int32) {
 // count only if the handler returns nil.
 func (c *Call) Emit(key, value []byte) {
 	c.check()
-	c.in.replies.output(c, &abi.Output{Sink: abi.EverySink, Key: key, Value: value})
+	c.in.replies.output(c, 3, abi.EverySink, key, value, 0)
 }
 
 // EmitRecord emits one record with headers, timestamp or partition to every
@@ -69,7 +64,7 @@ func (c *Call) Emit(key, value []byte) {
 //	c.EmitRecord(slip.Out{Key: rec.Key, Value: v, Headers: rec.Headers()}.At(ts).To(0))
 func (c *Call) EmitRecord(out Out) {
 	c.check()
-	out.emit(c, abi.EverySink)
+	c.in.replies.full(c, abi.EverySink, &out)
 }
 
 // EmitValue encodes v in the sinks' representation and emits it to every sink
@@ -84,7 +79,7 @@ func (c *Call) EmitValue(key []byte, v any) {
 		return
 	}
 	if b, ok := c.encode(to, v); ok {
-		c.in.replies.output(c, &abi.Output{Sink: abi.EverySink, Key: key, Value: b})
+		c.in.replies.output(c, 3, abi.EverySink, key, b, 0)
 	}
 }
 

@@ -18,6 +18,9 @@ type Headers struct {
 
 // Len returns the number of headers.
 func (h Headers) Len() int {
+	if h.raw == nil {
+		return 0
+	}
 	it := abi.ReadHeaders(h.raw)
 	return it.Len()
 }

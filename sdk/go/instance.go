@@ -35,9 +35,10 @@ type instance struct {
 
 	progress [progressWords]uint32
 	reader   abi.Reader
-	record   abi.Record
-	call     *Call
 	replies  replies
+	// calls is a ring, used up to callAt.
+	calls  []Call
+	callAt int
 
 	// arena and maps hold what lives until the handler returns; writer, keeper
 	// and cacheBuf what lives shorter.
@@ -92,7 +93,7 @@ func (in *instance) init(msg []byte, address uintptr, capacity int) []byte {
 	}
 	in.metered = m.Features&abi.FeatureMetered != 0
 	in.goroutines = runtime.NumGoroutine()
-	in.call = &Call{in: in}
+	in.calls, in.callAt = newCalls(in), 0
 	in.replies = replies{in: in, buf: make([]byte, 0, replyLimit)}
 	in.progress[progressMagic] = abi.ProgressMagic
 	return abi.AppendInitReply(nil, &abi.InitReply{Progress: uint64(address), Capacity: uint64(capacity)})
@@ -223,19 +224,45 @@ func kindOfBatch(msg []byte) abi.Kind {
 // run calls the handler for each record of the batch.
 func (in *instance) run(b *binding, head *abi.BatchHeader) {
 	p, r := &in.progress, &in.replies
+	msg := in.reader.Rest()
+	rec := Record{Partition: head.Partition}
 	for i := range head.Count {
 		r.begin(i)
-		abi.ReadRecord(&in.reader, &in.record)
-		if err := in.reader.Err(); err != nil {
-			r.fail(&recordError{code: abi.CodeMessage, text: err.Error()})
-			in.finish(i)
-			return
+		var headers []byte
+		size := quickRecord(msg, &rec)
+		if size == 0 {
+			var err error
+			if headers, size, err = in.readRecord(msg, &rec); err != nil {
+				r.fail(&recordError{code: abi.CodeMessage, text: err.Error()})
+				in.finish(i)
+				return
+			}
 		}
+		msg = msg[size:]
+		rec.Offset += head.BaseOffset
+		rec.Timestamp += head.BaseTimestamp
 		p[progressCurrent] = uint32(i)
 		if in.metered {
 			hostFuelMark(in)
 		}
-		if err := in.one(b, head); err != nil {
+
+		if in.callAt == len(in.calls) {
+			in.renewCalls()
+		}
+		c := &in.calls[in.callAt]
+		in.callAt++
+		c.b, c.source, c.headers, c.live = b, head.Source, headers, true
+		rec.call = c
+		in.arena.reset()
+		in.mapsUsed, in.touched = 0, false
+		err := b.h.fn(c, rec)
+		c.live = false
+		if c.err != nil {
+			// A failure that no method returned decides also when the handler
+			// did not notice it, or drew a conclusion from the zero it got.
+			err, c.err = c.err, nil
+		}
+		if err != nil {
 			if in.touched {
 				hostSavepoint(in, abi.SavepointRollbackRecord)
 			}
@@ -250,31 +277,23 @@ func (in *instance) run(b *binding, head *abi.BatchHeader) {
 	}
 }
 
-// one calls the handler for in.record.
-func (in *instance) one(b *binding, head *abi.BatchHeader) error {
-	c := in.call
-	c.b, c.err, c.live = b, nil, true
-	in.arena.reset()
-	in.mapsUsed, in.touched = 0, false
-	err := b.h.fn(c, Record{
-		Key: in.record.Key, Value: in.record.Value,
-		Timestamp: head.BaseTimestamp + in.record.TimestampDelta,
-		Offset:    head.BaseOffset + in.record.OffsetDelta,
-		Partition: head.Partition,
-		headers:   in.record.Headers, source: head.Source, call: c,
-	})
-	c.live = false
-	if c.err != nil {
-		// A failure that no method returned decides also when the handler did
-		// not notice it, or drew a conclusion from the zero it got.
-		err = c.err
-	}
+// renewCalls starts the ring of calls anew. A goroutine that a handler left
+// behind may still hold the call it was given, which must then never become
+// another record's: so if there are more goroutines than there should be, the
+// ring is left to them.
+func (in *instance) renewCalls() {
+	in.callAt = 0
 	if runtime.NumGoroutine() != in.goroutines {
-		// A goroutine that was left behind may still hold this call: it must
-		// never become another record's.
-		in.call = &Call{in: in}
+		in.calls = newCalls(in)
 	}
-	return err
+}
+
+func newCalls(in *instance) []Call {
+	calls := make([]Call, 64)
+	for i := range calls {
+		calls[i].in = in
+	}
+	return calls
 }
 
 // finish tells the host that a record's results are complete.

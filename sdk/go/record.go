@@ -17,22 +17,21 @@ type Record struct {
 	Offset    int64
 	Partition int32
 
-	headers []byte
-	source  int32
-	call    *Call
+	call *Call
 }
 
 // Topic returns the name of the source the record came from, as the manifest
 // has it: the id of a topic, or of what else the handler reads.
 func (r *Record) Topic() string {
-	if r.call == nil {
-		return ""
-	}
+	r.call.check()
 	return r.endpoint().Name
 }
 
 // Headers returns the record's headers.
-func (r *Record) Headers() Headers { return Headers{raw: r.headers} }
+func (r *Record) Headers() Headers {
+	r.call.check()
+	return Headers{raw: r.call.headers}
+}
 
 // Header returns the value of the last header of that name and whether there
 // is one.
@@ -78,9 +77,9 @@ func (r *Record) DecodeKey(v any) error {
 var unknown abi.Endpoint
 
 func (r *Record) endpoint() *abi.Endpoint {
-	s := r.call.b.sources
-	if r.source < 0 || int(r.source) >= len(s) {
+	s, i := r.call.b.sources, r.call.source
+	if i < 0 || int(i) >= len(s) {
 		return &unknown
 	}
-	return &s[r.source]
+	return &s[i]
 }

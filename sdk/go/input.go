@@ -1,0 +1,123 @@
+package slip
+
+import "github.com/sliphost/sliphost/abi"
+
+// readRecord reads the record at the start of b into rec, with deltas for
+// offset and timestamp, and returns its headers and the bytes it takes.
+func (in *instance) readRecord(b []byte, rec *Record) (headers []byte, size int, err error) {
+	var r abi.Record
+	in.reader.Reset(b)
+	abi.ReadRecord(&in.reader, &r)
+	rec.Key, rec.Value, rec.Offset, rec.Timestamp = r.Key, r.Value, r.OffsetDelta, r.TimestampDelta
+	return r.Headers, in.reader.Offset(), in.reader.Err()
+}
+
+// quickRecord reads the record at the start of b, which begins with its
+// length, in the forms a host writes; size is then the number of bytes it
+// takes. It answers size 0 for everything else, also for headers and what is
+// malformed: readRecord then decides. Both agree where both answer (a fuzz
+// test compares them); this one makes no calls, which in a guest cost more
+// than the reading.
+func quickRecord(b []byte, rec *Record) (size int) {
+	if len(b) < 10 || b[0] != 0xce || b[5] != 0x95 {
+		return 0
+	}
+	end := abi.RecordPrefix + int(uint32(b[1])<<24|uint32(b[2])<<16|uint32(b[3])<<8|uint32(b[4]))
+	// The smallest record has 11 bytes, so both deltas begin before its end;
+	// behind them every step looks where the end is.
+	if end < 11 || end > len(b) {
+		return 0
+	}
+	b = b[:end]
+	p := 6
+
+	switch c := b[p]; {
+	case c < 0x80:
+		rec.Offset = int64(c)
+		p++
+	case c == 0xcc && p+2 < end:
+		rec.Offset = int64(b[p+1])
+		p += 2
+	case c == 0xcd && p+3 < end:
+		rec.Offset = int64(b[p+1])<<8 | int64(b[p+2])
+		p += 3
+	default:
+		return 0
+	}
+
+	switch c := b[p]; {
+	case c < 0x80:
+		rec.Timestamp = int64(c)
+		p++
+	case c == 0xcc && p+2 < end:
+		rec.Timestamp = int64(b[p+1])
+		p += 2
+	case c == 0xcd && p+3 < end:
+		rec.Timestamp = int64(b[p+1])<<8 | int64(b[p+2])
+		p += 3
+	case c == 0xce && p+5 < end:
+		rec.Timestamp = int64(b[p+1])<<24 | int64(b[p+2])<<16 | int64(b[p+3])<<8 | int64(b[p+4])
+		p += 5
+	default:
+		return 0
+	}
+	if p >= end {
+		return 0
+	}
+
+	rec.Key = nil
+	if b[p] == 0xc0 {
+		p++
+	} else {
+		n := 0
+		switch c := b[p]; {
+		case c == 0xc4 && p+2 < end:
+			n = int(b[p+1])
+			p += 2
+		case c == 0xc5 && p+3 < end:
+			n = int(b[p+1])<<8 | int(b[p+2])
+			p += 3
+		default:
+			return 0
+		}
+		if n >= end-p {
+			return 0
+		}
+		rec.Key = b[p : p+n : p+n]
+		p += n
+	}
+	if p >= end {
+		return 0
+	}
+
+	rec.Value = nil
+	if b[p] == 0xc0 {
+		p++
+	} else {
+		n := 0
+		switch c := b[p]; {
+		case c == 0xc4 && p+2 < end:
+			n = int(b[p+1])
+			p += 2
+		case c == 0xc5 && p+3 < end:
+			n = int(b[p+1])<<8 | int(b[p+2])
+			p += 3
+		case c == 0xc6 && p+5 < end:
+			n = int(uint32(b[p+1])<<24 | uint32(b[p+2])<<16 | uint32(b[p+3])<<8 | uint32(b[p+4]))
+			p += 5
+		default:
+			return 0
+		}
+		if n < 0 || n >= end-p {
+			return 0
+		}
+		rec.Value = b[p : p+n : p+n]
+		p += n
+	}
+
+	// Headers are rare; the general reader takes them.
+	if p != end-1 || b[p] != 0xc0 {
+		return 0
+	}
+	return end
+}
