@@ -86,16 +86,21 @@ func (e *LoadError) Error() string {
 // Unwrap returns the cause.
 func (e *LoadError) Unwrap() error { return e.Err }
 
-// InitError says that slip_init refused its bindings or parameters. The
-// instance does not exist; the same Init gives the same answer.
+// InitError says that an instance could not be started: slip_init refused its
+// bindings or parameters, or something trapped on the way. The same Init gives
+// the same answer, unless a limit or the machine was the reason.
 type InitError struct {
-	Module  string
+	Module string
+	// Code is the module's reason for refusing, 0 when something trapped.
 	Code    abi.ErrorCode
 	Message string
 }
 
 // Error is one sentence.
 func (e *InitError) Error() string {
+	if e.Code == 0 {
+		return fmt.Sprintf("module %q does not start: %s", e.Module, e.Message)
+	}
 	return fmt.Sprintf("module %q refused to start: %s (code %d)", e.Module, e.Message, e.Code)
 }
 

@@ -232,21 +232,9 @@ func startFailed(err error) *LoadError {
 	return e
 }
 
-// checkDescribe refuses a description that cannot be bound without doubt.
+// checkDescribe refuses a description that offers nothing. What the manifest
+// binds is compared with it elsewhere, handler by handler.
 func checkDescribe(d *abi.Describe) *LoadError {
-	seen := map[string]bool{}
-	for i := range d.Handlers {
-		h := &d.Handlers[i]
-		if h.Name == "" || seen[h.Name] {
-			return &LoadError{Kind: BadDescribe, Detail: fmt.Sprintf("its description names handler %q twice or not at all", cleanString(h.Name, 128))}
-		}
-		seen[h.Name] = true
-		for _, p := range h.Params {
-			if p.Type > abi.ParamBool {
-				return &LoadError{Kind: BadDescribe, Detail: fmt.Sprintf("its description gives parameter %q of %q the unknown type %d", cleanString(p.Name, 128), cleanString(h.Name, 128), p.Type)}
-			}
-		}
-	}
 	if len(d.Handlers) == 0 {
 		return &LoadError{Kind: BadDescribe, Detail: "it offers no handlers", Hint: "register one with the SDK's handle function"}
 	}

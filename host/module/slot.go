@@ -48,8 +48,7 @@ type prepared struct {
 }
 
 // Open starts an instance with the given bindings and begins to prepare the
-// spare. The errors are *InitError when the module refuses, *TrapError,
-// *BrokenError, and ErrClosed.
+// spare. The errors are *InitError, *BrokenError and the context's.
 func (m *Module) Open(ctx context.Context, init *abi.Init, hooks Hooks) (*Slot, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -87,6 +86,11 @@ func (s *Slot) start() (*instance, error) {
 	if err != nil {
 		err = in.explain(err, export, "")
 		in.close()
+		var trap *TrapError
+		if errors.As(err, &trap) {
+			// No record is to blame for it, so it must not look like one that is.
+			err = &InitError{Module: s.module.name, Message: clause(trap)}
+		}
 		return nil, err
 	}
 	return in, nil
@@ -159,8 +163,9 @@ func (s *Slot) ready(ctx context.Context) error {
 //   - *TrapError: Guilty says which record; the results before it are in reply.
 //     The instance is gone, the spare takes the next call.
 //   - *BrokenError: nothing of this call can be believed; done is 0.
-//   - *InitError and others: no instance could be started; nothing was handed
-//     over.
+//   - *InitError: no instance could be started; nothing was handed over. The
+//     next call tries again.
+//   - ErrState: State could not do its work; nothing of this call counts.
 //   - the context's error: it had ended before the call. A running call is not
 //     interrupted by its context, but by RequestStop.
 func (s *Slot) Process(ctx context.Context, handler, count int32, head, records []byte) (reply []byte, done int32, err error) {
