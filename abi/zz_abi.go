@@ -314,7 +314,7 @@ var Imports = [...]Func{
 	{Name: "seek", Params: "iiI", Result: "i", Calls: 1<<KindDowntime | 1<<KindRecovery, Capability: ""},
 	{Name: "flush", Params: "ii", Result: "i", Calls: 1<<KindRecords | 1<<KindReplayed | 1<<KindTimer | 1<<KindAdvance | 1<<KindDowntime | 1<<KindRecovery | 1<<KindCheck | 1<<KindMigrate | 1<<KindEncode | 1<<KindDecode, Capability: ""},
 	{Name: "log", Params: "iii", Result: "", Calls: CallInit | 1<<KindRecords | 1<<KindReplayed | 1<<KindTimer | 1<<KindAdvance | 1<<KindDowntime | 1<<KindRecovery | 1<<KindCheck | 1<<KindSelftest | 1<<KindMigrate | 1<<KindEncode | 1<<KindDecode, Capability: ""},
-	{Name: "metric", Params: "iiiF", Result: "", Calls: CallInit | 1<<KindRecords | 1<<KindReplayed | 1<<KindTimer | 1<<KindAdvance | 1<<KindDowntime | 1<<KindRecovery | 1<<KindCheck | 1<<KindSelftest | 1<<KindMigrate | 1<<KindEncode | 1<<KindDecode, Capability: ""},
+	{Name: "metric", Params: "iiiF", Result: "", Calls: 1<<KindRecords | 1<<KindReplayed | 1<<KindTimer | 1<<KindAdvance | 1<<KindDowntime | 1<<KindRecovery | 1<<KindCheck | 1<<KindSelftest | 1<<KindMigrate | 1<<KindEncode | 1<<KindDecode, Capability: ""},
 	{Name: "wall_clock", Params: "", Result: "I", Calls: CallInit | 1<<KindRecords | 1<<KindReplayed | 1<<KindTimer | 1<<KindAdvance | 1<<KindDowntime | 1<<KindRecovery | 1<<KindCheck | 1<<KindSelftest | 1<<KindMigrate | 1<<KindEncode | 1<<KindDecode, Capability: "nondeterministic"},
 	{Name: "entropy", Params: "ii", Result: "", Calls: CallInit | 1<<KindRecords | 1<<KindReplayed | 1<<KindTimer | 1<<KindAdvance | 1<<KindDowntime | 1<<KindRecovery | 1<<KindCheck | 1<<KindSelftest | 1<<KindMigrate | 1<<KindEncode | 1<<KindDecode, Capability: "nondeterministic"},
 }
