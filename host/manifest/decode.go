@@ -40,7 +40,9 @@ func (d *decoder) index(n *node, path []string, secret bool) {
 		if n.kind == kindArray {
 			name = strconv.Itoa(i)
 		}
-		d.index(c, join(path, name), secret || n.kind == kindTable && secretName(name))
+		// An id such as [topic.secrets] does not make its table one.
+		id := c.kind == kindTable && len(path) < 2
+		d.index(c, join(path, name), secret || n.kind == kindTable && !id && secretName(name))
 	}
 }
 

@@ -53,10 +53,22 @@ func TestParametersConvert(t *testing.T) {
 		to   ParamType
 		want string
 	}{
-		{"i", ParamInt, "15"}, {"i", ParamFloat, "15.0"}, {"i", ParamString, ""}, {"i", ParamBool, ""},
-		{"f", ParamFloat, "1.5"}, {"f", ParamInt, ""}, {"b", ParamBool, "true"}, {"b", ParamInt, ""},
-		{"s", ParamString, `"x"`}, {"s", ParamInt, ""}, {"n", ParamInt, "31"}, {"n", ParamString, `"0x1F"`},
-		{"n", ParamBool, ""}, {"g", ParamFloat, "2.5"}, {"g", ParamInt, ""}, {"t", ParamBool, "true"},
+		{"i", ParamInt, "15"},
+		{"i", ParamFloat, "15.0"},
+		{"i", ParamString, ""},
+		{"i", ParamBool, ""},
+		{"f", ParamFloat, "1.5"},
+		{"f", ParamInt, ""},
+		{"b", ParamBool, "true"},
+		{"b", ParamInt, ""},
+		{"s", ParamString, `"x"`},
+		{"s", ParamInt, ""},
+		{"n", ParamInt, "31"},
+		{"n", ParamString, `"0x1F"`},
+		{"n", ParamBool, ""},
+		{"g", ParamFloat, "2.5"},
+		{"g", ParamInt, ""},
+		{"t", ParamBool, "true"},
 		{"big", ParamFloat, ""},
 	} {
 		p, ok := by[c.name].As(c.to)
