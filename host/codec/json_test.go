@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -368,11 +369,34 @@ func TestJSONDoesNotAllocate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n := testing.AllocsPerRun(200, func() { _, err = JSON{}.Decode(dst, doc) }); n != 0 || err != nil {
+		if n := testing.AllocsPerRun(200, func() { _, err = JSON{}.Decode(dst, doc) }); n != 0 && !raceEnabled || err != nil {
 			t.Errorf("decoding %.40s: %v allocations, error %v", doc, n, err)
 		}
-		if n := testing.AllocsPerRun(200, func() { _, err = JSON{}.Encode(dst, msg) }); n != 0 || err != nil {
+		if n := testing.AllocsPerRun(200, func() { _, err = JSON{}.Encode(dst, msg) }); n != 0 && !raceEnabled || err != nil {
 			t.Errorf("encoding %.40s: %v allocations, error %v", doc, n, err)
 		}
 	}
+}
+
+// TestJSONIsSafeForConcurrentUse translates different documents at once; the
+// race detector, and the results, would show memory that is shared.
+func TestJSONIsSafeForConcurrentUse(t *testing.T) {
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for j := range 300 {
+				doc := fmt.Sprintf(`{"worker":%d,"list":[%d,{"a":%q}],"x%d":{"y":1.5}}`, i, j, strings.Repeat("z", j), j)
+				msg, err := JSON{}.Decode(nil, []byte(doc))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if back, err := (JSON{}).Encode(nil, msg); err != nil || string(back) != doc {
+					t.Errorf("got %s, %v, want %s", back, err, doc)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
