@@ -2,7 +2,7 @@
 
 use crate::abi::{self, Progress};
 use crate::error::Error;
-use crate::message::{append_output, append_result_error, Output};
+use crate::message::{append_result_error, Output};
 use crate::wire::append_int;
 use crate::zz_abi::{MAX_TEXT, STATUS_MORE, STATUS_OK};
 
@@ -72,7 +72,7 @@ impl Reply {
         if self.outputs == 0 {
             self.open();
         }
-        append_output(&mut self.buf, o);
+        o.append(&mut self.buf);
         self.outputs += 1;
         match self.outputs {
             SHORT => self.widen(),

@@ -5,10 +5,7 @@ use crate::binding::{text, Bound};
 use crate::call::Call;
 use crate::error::Error;
 use crate::export::Handler;
-use crate::message::{
-    append_init_reply, message_kind, read_batch_header, read_init, read_record, BatchHeader,
-    InitReply,
-};
+use crate::message::{message_kind, BatchHeader, Init, InitReply, RawRecord};
 use crate::record::Record;
 use crate::wire::Reader;
 use crate::zz_abi::{
@@ -40,7 +37,7 @@ impl Runtime {
                     progress: runtime.call.reply.progress().address(),
                     capacity: capacity as u64,
                 };
-                append_init_reply(reply, &ready);
+                ready.append(reply);
                 Some(runtime)
             }
             Err(e) => {
@@ -48,7 +45,7 @@ impl Runtime {
                     code: e.code,
                     message: e.text.as_bytes(),
                 };
-                append_init_reply(reply, &refused);
+                refused.append(reply);
                 None
             }
         }
@@ -59,7 +56,7 @@ impl Runtime {
         // What Init says holds as long as the instance lives, and so handlers
         // may keep references into it.
         let message: &'static [u8] = Box::leak(Box::from(message));
-        let init = read_init(message)
+        let init = Init::read(message)
             .map_err(|e| Error::coded(CODE_MESSAGE, ["init: want ", e.want].concat()))?;
         if init.major != MAJOR {
             let why = "the host speaks another major version of the ABI than this module";
@@ -113,7 +110,7 @@ impl Runtime {
             }
             _ => {}
         }
-        let head = read_batch_header(r);
+        let head = BatchHeader::read(r);
         match r.err() {
             Some(e) => Err(unreadable(e.want)),
             None => Ok((bound, head)),
@@ -125,7 +122,7 @@ impl Runtime {
         call.bound = bound;
         for index in 0..head.count {
             call.reply.begin(index);
-            let raw = read_record(r);
+            let raw = RawRecord::read(r);
             if let Some(e) = r.err() {
                 call.reply.fail(&unreadable(e.want));
                 return;

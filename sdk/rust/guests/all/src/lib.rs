@@ -3,6 +3,7 @@
 
 use sliphost::prelude::*;
 
+mod conformance;
 mod documents;
 mod failures;
 mod plain;
@@ -31,5 +32,6 @@ export! {
     "retry-on" => failures::retry_on, STATELESS;
     "grow-memory" => failures::grow_memory, failures::MIB;
     "spin-forever" => failures::spin_forever, STATELESS;
+    "conformance" => conformance::conformance, STATELESS;
     "flights-late" => documents::flights_late, documents::MINUTES, STATELESS;
 }

@@ -2,7 +2,7 @@
 //! tests that run over the wasm modules of both languages.
 
 use all::HANDLERS;
-use sliphost::message::read_describe;
+use sliphost::message::Describe;
 use sliphost::testing::{describe, Harness, Input, Output};
 use sliphost::zz_abi::{CODE_DECODE, CODE_DROP, CODE_FAILED, CODE_RETRY};
 use sliphost::Level;
@@ -186,9 +186,9 @@ fn flights_late_adds_a_field_to_late_flights() {
 #[test]
 fn the_description_lists_what_handlers_use() {
     let raw = describe(HANDLERS);
-    let d = read_describe(&raw).unwrap();
+    let d = Describe::read(&raw).unwrap();
     let mut again = Vec::new();
-    sliphost::message::append_describe(&mut again, &d);
+    d.append(&mut again);
     assert_eq!(raw, again, "not canonical");
     let tee = d.handlers.iter().find(|h| h.name == b"tee").unwrap();
     assert_eq!((&tee.sinks[..], tee.flags), (&[&b"audit"[..]][..], 1));

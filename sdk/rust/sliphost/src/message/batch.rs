@@ -21,42 +21,44 @@ pub struct BatchHeader {
     pub count: i32,
 }
 
-/// Appends the head; `h.count` records must follow.
-pub fn append_batch_header(b: &mut Vec<u8>, h: &BatchHeader) {
-    b.push(0xdd);
-    b.extend_from_slice(&(6 + 2 * h.count as u32).to_be_bytes());
-    append_uint(b, h.kind);
-    append_int(b, i64::from(h.source));
-    append_int(b, i64::from(h.partition));
-    append_int(b, h.base_offset);
-    append_int(b, h.base_timestamp);
-    append_int(b, i64::from(h.count));
-}
+impl BatchHeader {
+    /// Appends the head; `count` records must follow.
+    pub fn append(&self, b: &mut Vec<u8>) {
+        b.push(0xdd);
+        b.extend_from_slice(&(6 + 2 * self.count as u32).to_be_bytes());
+        append_uint(b, self.kind);
+        append_int(b, i64::from(self.source));
+        append_int(b, i64::from(self.partition));
+        append_int(b, self.base_offset);
+        append_int(b, self.base_timestamp);
+        append_int(b, i64::from(self.count));
+    }
 
-/// Reads the head and leaves `r` in front of the first record. What follows
-/// the last record belongs to a newer minor version and need not be read.
-#[cold]
-pub fn read_batch_header(r: &mut Reader<'_>) -> BatchHeader {
-    let start = r.offset();
-    let values = r.array_min(6, "a batch of at least 6 fields");
-    let at = r.offset();
-    let kind = r.uint_max(255, "a kind of batch");
-    if !matches!(kind, KIND_RECORDS | KIND_REPLAYED | KIND_TIMER) {
-        r.fail_at(at, "kind records, replayed or timer");
+    /// Reads the head and leaves `r` in front of the first record. What follows
+    /// the last record belongs to a newer minor version and need not be read.
+    #[cold]
+    pub fn read(r: &mut Reader<'_>) -> Self {
+        let start = r.offset();
+        let values = r.array_min(6, "a batch of at least 6 fields");
+        let at = r.offset();
+        let kind = r.uint_max(255, "a kind of batch");
+        if !matches!(kind, KIND_RECORDS | KIND_REPLAYED | KIND_TIMER) {
+            r.fail_at(at, "kind records, replayed or timer");
+        }
+        let mut h = BatchHeader {
+            kind,
+            source: r.int32(),
+            partition: r.int32(),
+            base_offset: r.int(),
+            base_timestamp: r.int(),
+            count: r.int32(),
+        };
+        r.entries(start, values, 2, h.count);
+        if !r.ok() {
+            h.count = 0;
+        }
+        h
     }
-    let mut h = BatchHeader {
-        kind,
-        source: r.int32(),
-        partition: r.int32(),
-        base_offset: r.int(),
-        base_timestamp: r.int(),
-        count: r.int32(),
-    };
-    r.entries(start, values, 2, h.count);
-    if !r.ok() {
-        h.count = 0;
-    }
-    h
 }
 
 /// The kind of a batch message of any layout, which says how to read it;

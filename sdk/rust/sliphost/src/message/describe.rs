@@ -57,61 +57,63 @@ pub struct ParamDesc<'a> {
     pub help: &'a [u8],
 }
 
-/// Appends `d` in canonical form.
-pub fn append_describe(b: &mut Vec<u8>, d: &Describe<'_>) {
-    append_array_header(b, 6);
-    append_uint(b, d.major);
-    append_uint(b, d.minor);
-    append_str(b, d.sdk);
-    append_str(b, d.language);
-    append_array_header(b, d.handlers.len());
-    for h in &d.handlers {
-        append_array_header(b, 7);
-        append_str(b, h.name);
-        append_uint(b, h.flags);
-        append_array_header(b, h.params.len());
-        for p in &h.params {
-            append_array_header(b, 4);
-            append_str(b, p.name);
-            append_uint(b, p.kind);
-            match p.default {
-                None => append_nil(b),
-                Some(raw) => b.extend_from_slice(raw),
+impl<'a> Describe<'a> {
+    /// Appends the message in canonical form.
+    pub fn append(&self, b: &mut Vec<u8>) {
+        append_array_header(b, 6);
+        append_uint(b, self.major);
+        append_uint(b, self.minor);
+        append_str(b, self.sdk);
+        append_str(b, self.language);
+        append_array_header(b, self.handlers.len());
+        for h in &self.handlers {
+            append_array_header(b, 7);
+            append_str(b, h.name);
+            append_uint(b, h.flags);
+            append_array_header(b, h.params.len());
+            for p in &h.params {
+                append_array_header(b, 4);
+                append_str(b, p.name);
+                append_uint(b, p.kind);
+                match p.default {
+                    None => append_nil(b),
+                    Some(raw) => b.extend_from_slice(raw),
+                }
+                append_str(b, p.help);
             }
-            append_str(b, p.help);
+            append_strings(b, &h.caches);
+            append_strings(b, &h.sinks);
+            append_strings(b, &h.checkpoints);
+            append_uint(b, h.state_version);
         }
-        append_strings(b, &h.caches);
-        append_strings(b, &h.sinks);
-        append_strings(b, &h.checkpoints);
-        append_uint(b, h.state_version);
+        append_uint(b, self.features);
     }
-    append_uint(b, d.features);
-}
 
-/// Reads a whole Describe message. With a foreign major version only `major`
-/// and `minor` are set, without error.
-pub fn read_describe(b: &[u8]) -> Result<Describe<'_>, SyntaxError> {
-    let mut r = Reader::new(b);
-    not_too_long(&mut r);
-    let mut d = Describe::default();
-    let more = r.array_min(2, "a description of at least 2 fields");
-    d.major = r.uint();
-    d.minor = r.uint();
-    if r.ok() && d.major != MAJOR {
-        return Ok(d);
+    /// Reads a whole Describe message. With a foreign major version only `major`
+    /// and `minor` are set, without error.
+    pub fn read(b: &'a [u8]) -> Result<Self, SyntaxError> {
+        let mut r = Reader::new(b);
+        not_too_long(&mut r);
+        let mut d = Describe::default();
+        let more = r.array_min(2, "a description of at least 2 fields");
+        d.major = r.uint();
+        d.minor = r.uint();
+        if r.ok() && d.major != MAJOR {
+            return Ok(d);
+        }
+        if r.ok() && more < 4 {
+            r.fail_at(0, "a description of 6 fields");
+        }
+        d.sdk = r.str();
+        d.language = r.str();
+        let at = r.offset();
+        d.handlers = each(&mut r, MAX_HANDLERS, "at most 1024 handlers", handler);
+        differ(&mut r, at, d.handlers.iter().map(|h| h.name));
+        d.features = r.uint();
+        r.skip_n(more.saturating_sub(4));
+        r.end();
+        r.err().map_or(Ok(d), Err)
     }
-    if r.ok() && more < 4 {
-        r.fail_at(0, "a description of 6 fields");
-    }
-    d.sdk = r.str();
-    d.language = r.str();
-    let at = r.offset();
-    d.handlers = each(&mut r, MAX_HANDLERS, "at most 1024 handlers", handler);
-    differ(&mut r, at, d.handlers.iter().map(|h| h.name));
-    d.features = r.uint();
-    r.skip_n(more.saturating_sub(4));
-    r.end();
-    r.err().map_or(Ok(d), Err)
 }
 
 fn handler<'a>(r: &mut Reader<'a>) -> HandlerDesc<'a> {

@@ -58,27 +58,45 @@ pub struct Endpoint<'a> {
     pub value: u64,
 }
 
-/// Appends `m` in canonical form.
-pub fn append_init(b: &mut Vec<u8>, m: &Init<'_>) {
-    append_array_header(b, 4);
-    append_uint(b, m.major);
-    append_uint(b, m.minor);
-    append_uint(b, m.features);
-    append_array_header(b, m.bindings.len());
-    for h in &m.bindings {
-        append_array_header(b, 7);
-        append_str(b, h.function);
-        append_str(b, h.name);
-        append_array_header(b, h.params.len());
-        for p in &h.params {
-            append_array_header(b, 2);
-            append_str(b, p.name);
-            b.extend_from_slice(p.value);
+impl<'a> Init<'a> {
+    /// Appends the message in canonical form.
+    pub fn append(&self, b: &mut Vec<u8>) {
+        append_array_header(b, 4);
+        append_uint(b, self.major);
+        append_uint(b, self.minor);
+        append_uint(b, self.features);
+        append_array_header(b, self.bindings.len());
+        for h in &self.bindings {
+            append_array_header(b, 7);
+            append_str(b, h.function);
+            append_str(b, h.name);
+            append_array_header(b, h.params.len());
+            for p in &h.params {
+                append_array_header(b, 2);
+                append_str(b, p.name);
+                b.extend_from_slice(p.value);
+            }
+            append_endpoints(b, &h.sinks);
+            append_strings(b, &h.caches);
+            append_strings(b, &h.checkpoints);
+            append_endpoints(b, &h.sources);
         }
-        append_endpoints(b, &h.sinks);
-        append_strings(b, &h.caches);
-        append_strings(b, &h.checkpoints);
-        append_endpoints(b, &h.sources);
+    }
+
+    /// Reads a whole Init message.
+    #[cold]
+    pub fn read(b: &'a [u8]) -> Result<Self, SyntaxError> {
+        let mut r = Reader::new(b);
+        let more = r.array_min(4, "an init message of 4 fields");
+        let m = Init {
+            major: r.uint(),
+            minor: r.uint(),
+            features: r.uint(),
+            bindings: each(&mut r, MAX_HANDLERS, "at most 1024 handlers", binding),
+        };
+        r.skip_n(more);
+        r.end();
+        r.err().map_or(Ok(m), Err)
     }
 }
 
@@ -90,22 +108,6 @@ fn append_endpoints(b: &mut Vec<u8>, all: &[Endpoint<'_>]) {
         append_uint(b, e.key);
         append_uint(b, e.value);
     }
-}
-
-/// Reads a whole Init message.
-#[cold]
-pub fn read_init(b: &[u8]) -> Result<Init<'_>, SyntaxError> {
-    let mut r = Reader::new(b);
-    let more = r.array_min(4, "an init message of 4 fields");
-    let m = Init {
-        major: r.uint(),
-        minor: r.uint(),
-        features: r.uint(),
-        bindings: each(&mut r, MAX_HANDLERS, "at most 1024 handlers", binding),
-    };
-    r.skip_n(more);
-    r.end();
-    r.err().map_or(Ok(m), Err)
 }
 
 #[cold]
@@ -167,49 +169,51 @@ pub enum InitReply<'a> {
     },
 }
 
-/// Appends `m`.
-#[cold]
-pub fn append_init_reply(b: &mut Vec<u8>, m: &InitReply<'_>) {
-    append_array_header(b, 3);
-    match m {
-        InitReply::Ready { progress, capacity } => {
-            append_uint(b, STATUS_OK);
-            append_uint(b, *progress);
-            append_uint(b, *capacity);
-        }
-        InitReply::Refused { code, message } => {
-            append_uint(b, STATUS_ERROR);
-            append_uint(b, *code);
-            append_str(b, message);
+impl<'a> InitReply<'a> {
+    /// Appends the message in canonical form.
+    #[cold]
+    pub fn append(&self, b: &mut Vec<u8>) {
+        append_array_header(b, 3);
+        match self {
+            InitReply::Ready { progress, capacity } => {
+                append_uint(b, STATUS_OK);
+                append_uint(b, *progress);
+                append_uint(b, *capacity);
+            }
+            InitReply::Refused { code, message } => {
+                append_uint(b, STATUS_ERROR);
+                append_uint(b, *code);
+                append_str(b, message);
+            }
         }
     }
-}
 
-/// Reads a whole InitReply message.
-pub fn read_init_reply(b: &[u8]) -> Result<InitReply<'_>, SyntaxError> {
-    let mut r = Reader::new(b);
-    not_too_long(&mut r);
-    let more = r.array_min(3, "an init reply of 3 fields");
-    let at = r.offset();
-    let m = match r.uint() {
-        STATUS_ERROR => InitReply::Refused {
-            code: r.uint_max(0xffff, "an error code below 65536"),
-            message: r.str(),
-        },
-        status => {
-            if status != STATUS_OK {
-                r.fail_at(at, "an init status of ok or error");
+    /// Reads a whole InitReply message.
+    pub fn read(b: &'a [u8]) -> Result<Self, SyntaxError> {
+        let mut r = Reader::new(b);
+        not_too_long(&mut r);
+        let more = r.array_min(3, "an init reply of 3 fields");
+        let at = r.offset();
+        let m = match r.uint() {
+            STATUS_ERROR => InitReply::Refused {
+                code: r.uint_max(0xffff, "an error code below 65536"),
+                message: r.str(),
+            },
+            status => {
+                if status != STATUS_OK {
+                    r.fail_at(at, "an init status of ok or error");
+                }
+                let at = r.offset();
+                let progress = r.uint_max(u32::MAX.into(), "an address within 32 bits");
+                if progress % 4 != 0 {
+                    r.fail_at(at, "a progress block at a multiple of 4");
+                }
+                let capacity = r.uint_max(u32::MAX.into(), "a capacity within 32 bits");
+                InitReply::Ready { progress, capacity }
             }
-            let at = r.offset();
-            let progress = r.uint_max(u32::MAX.into(), "an address within 32 bits");
-            if progress % 4 != 0 {
-                r.fail_at(at, "a progress block at a multiple of 4");
-            }
-            let capacity = r.uint_max(u32::MAX.into(), "a capacity within 32 bits");
-            InitReply::Ready { progress, capacity }
-        }
-    };
-    r.skip_n(more);
-    r.end();
-    r.err().map_or(Ok(m), Err)
+        };
+        r.skip_n(more);
+        r.end();
+        r.err().map_or(Ok(m), Err)
+    }
 }

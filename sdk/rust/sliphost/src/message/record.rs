@@ -21,18 +21,50 @@ pub struct RawRecord<'a> {
     pub headers: Option<&'a [u8]>,
 }
 
-/// Appends the length and the record.
-pub fn append_record(b: &mut Vec<u8>, rec: &RawRecord<'_>) {
-    let start = b.len();
-    append_uint32(b, 0);
-    b.push(0x95);
-    append_int(b, rec.offset_delta);
-    append_int(b, rec.timestamp_delta);
-    append_bin(b, rec.key);
-    append_bin(b, rec.value);
-    append_headers(b, rec.headers);
-    let n = (b.len() - start - RECORD_PREFIX) as u32;
-    b[start + 1..start + RECORD_PREFIX].copy_from_slice(&n.to_be_bytes());
+impl<'a> RawRecord<'a> {
+    /// Appends the length and the record.
+    pub fn append(&self, b: &mut Vec<u8>) {
+        let start = b.len();
+        append_uint32(b, 0);
+        b.push(0x95);
+        append_int(b, self.offset_delta);
+        append_int(b, self.timestamp_delta);
+        append_bin(b, self.key);
+        append_bin(b, self.value);
+        append_headers(b, self.headers);
+        let n = (b.len() - start - RECORD_PREFIX) as u32;
+        b[start + 1..start + RECORD_PREFIX].copy_from_slice(&n.to_be_bytes());
+    }
+
+    /// Reads the length and the record behind it, which must fill its length
+    /// exactly.
+    #[inline]
+    pub fn read(r: &mut Reader<'a>) -> Self {
+        if r.peek() != Some(0xce) || r.left() < RECORD_PREFIX {
+            r.fail("a record's length in the fixed 5-byte form");
+            return RawRecord::default();
+        }
+        let start = r.offset();
+        let n = r.uint();
+        if n > r.left() as u64 {
+            r.fail_at(start, "a record that ends within the message");
+            return RawRecord::default();
+        }
+        let end = r.offset() + n as usize;
+        let more = r.array_min(5, "a record of 5 fields");
+        let rec = RawRecord {
+            offset_delta: r.short_int(),
+            timestamp_delta: r.short_int(),
+            key: r.bytes(),
+            value: r.bytes(),
+            headers: read_headers(r),
+        };
+        r.skip_n(more);
+        if r.ok() && r.offset() != end {
+            r.fail_at(start, "a record as long as its length says");
+        }
+        rec
+    }
 }
 
 /// Appends a raw header array, or nil when it holds none.
@@ -46,36 +78,6 @@ pub(super) fn append_headers(b: &mut Vec<u8>, raw: Option<&[u8]>) {
 #[inline]
 pub(super) fn no_headers(raw: Option<&[u8]>) -> bool {
     matches!(raw, None | Some([] | [0x90]))
-}
-
-/// Reads the length and the record behind it, which must fill its length
-/// exactly.
-#[inline]
-pub fn read_record<'a>(r: &mut Reader<'a>) -> RawRecord<'a> {
-    if r.peek() != Some(0xce) || r.left() < RECORD_PREFIX {
-        r.fail("a record's length in the fixed 5-byte form");
-        return RawRecord::default();
-    }
-    let start = r.offset();
-    let n = r.uint();
-    if n > r.left() as u64 {
-        r.fail_at(start, "a record that ends within the message");
-        return RawRecord::default();
-    }
-    let end = r.offset() + n as usize;
-    let more = r.array_min(5, "a record of 5 fields");
-    let rec = RawRecord {
-        offset_delta: r.short_int(),
-        timestamp_delta: r.short_int(),
-        key: r.bytes(),
-        value: r.bytes(),
-        headers: read_headers(r),
-    };
-    r.skip_n(more);
-    if r.ok() && r.offset() != end {
-        r.fail_at(start, "a record as long as its length says");
-    }
-    rec
 }
 
 /// Passes over a header array or nil, checking its shape.

@@ -6,8 +6,7 @@ use super::input::{Failure, Input, Outcome, Output};
 use crate::call::Level;
 use crate::export::{Handler, Item};
 use crate::message::{
-    append_batch_header, append_init, append_record, end_result, read_init_reply, read_output,
-    read_result, BatchHeader, Binding, Endpoint, Headers, Init, InitReply, Param, RawRecord,
+    self, BatchHeader, Binding, Endpoint, Headers, Init, InitReply, Param, RawRecord, RecordResult,
     EVERY_SINK,
 };
 use crate::native::{self, Host};
@@ -236,9 +235,9 @@ impl Harness {
             }],
         };
         let (mut message, mut reply) = (Vec::new(), Vec::new());
-        append_init(&mut message, &init);
+        init.append(&mut message);
         self.running = Runtime::init(self.handlers, &message, message.len(), &mut reply);
-        match read_init_reply(&reply) {
+        match InitReply::read(&reply) {
             Ok(InitReply::Refused { message, .. }) => {
                 panic!("init: {}", String::from_utf8_lossy(message))
             }
@@ -249,31 +248,27 @@ impl Harness {
     fn batch(&mut self, records: &[Input]) -> Vec<u8> {
         let base_offset = self.next_offset;
         let mut b = Vec::new();
-        append_batch_header(
-            &mut b,
-            &BatchHeader {
-                kind: KIND_RECORDS,
-                source: 0,
-                partition: self.partition,
-                base_offset,
-                base_timestamp: 0,
-                count: records.len() as i32,
-            },
-        );
+        let head = BatchHeader {
+            kind: KIND_RECORDS,
+            source: 0,
+            partition: self.partition,
+            base_offset,
+            base_timestamp: 0,
+            count: records.len() as i32,
+        };
+        head.append(&mut b);
         for record in records {
             let offset = record.offset.unwrap_or(self.next_offset);
             self.next_offset = offset + 1;
             let headers = record.raw_headers();
-            append_record(
-                &mut b,
-                &RawRecord {
-                    offset_delta: offset - base_offset,
-                    timestamp_delta: record.timestamp.unwrap_or(0),
-                    key: record.key.as_deref(),
-                    value: record.value.as_deref(),
-                    headers: headers.as_deref(),
-                },
-            );
+            let raw = RawRecord {
+                offset_delta: offset - base_offset,
+                timestamp_delta: record.timestamp.unwrap_or(0),
+                key: record.key.as_deref(),
+                value: record.value.as_deref(),
+                headers: headers.as_deref(),
+            };
+            raw.append(&mut b);
         }
         b
     }
@@ -281,10 +276,10 @@ impl Harness {
     fn read_reply(&self, stream: &[u8], all: &mut [Outcome]) {
         let mut r = Reader::new(stream);
         while r.ok() && r.left() > 0 {
-            let result = read_result(&mut r);
+            let result = RecordResult::read(&mut r);
             let outcome = &mut all[result.index as usize];
             for _ in 0..result.outputs {
-                let o = read_output(&mut r);
+                let o = message::Output::read(&mut r);
                 let every = o.sink == EVERY_SINK;
                 for (id, port) in self.bound.iter().enumerate() {
                     if every || o.sink as usize == id {
@@ -292,7 +287,7 @@ impl Harness {
                     }
                 }
             }
-            end_result(&mut r, &result);
+            result.end(&mut r);
             if result.status == STATUS_ERROR {
                 outcome.outputs.clear();
                 outcome.error = Some(Failure {
@@ -323,7 +318,7 @@ fn endpoint(p: &Port) -> Endpoint<'_> {
     }
 }
 
-fn output(sink: &str, o: &crate::message::Output<'_>) -> Output {
+fn output(sink: &str, o: &message::Output<'_>) -> Output {
     let headers = Headers::new(o.headers).map(|(name, value)| {
         let name = String::from_utf8_lossy(name).into_owned();
         (name, value.map(<[u8]>::to_vec))

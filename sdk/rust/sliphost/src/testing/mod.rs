@@ -36,7 +36,7 @@ pub use input::{Failure, Input, Outcome, Output};
 pub use json::{from_json, to_json};
 
 /// The Describe message of a module, as the host sees it;
-/// [`message::read_describe`](crate::message::read_describe) reads it.
+/// [`Describe`](crate::message::Describe) reads it.
 pub fn describe(handlers: &[crate::Handler]) -> Vec<u8> {
     let mut b = Vec::new();
     crate::export::describe(handlers, &mut b);
