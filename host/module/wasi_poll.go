@@ -109,8 +109,6 @@ func (in *instance) timeLeft(mem api.Memory, sub []byte) (uint64, bool) {
 }
 
 func addSaturating(a, b uint64) uint64 {
-	if a > math.MaxInt64-min(b, math.MaxInt64) {
-		return math.MaxInt64
-	}
-	return a + b
+	a, b = min(a, math.MaxInt64), min(b, math.MaxInt64)
+	return min(a+b, math.MaxInt64)
 }
