@@ -103,7 +103,7 @@ var referenceCodes = [...]Explanation{
 	},
 	{
 		Code: CodeNeedsCreate, Title: "a setting acts only when the topic is created", Level: LevelWarning,
-		Text: "replication and [topic.ID.config] are used when the host creates the topic. A topic that is there is not changed.",
-		Bad:  "[topic.orders]\nreplication = 3", Good: "[topic.orders]\ncreate = true\nreplication = 3",
+		Text: "replication and [topic.ID.config] are used when the host creates the topic. A topic that is there is not changed. On the embedded broker missing topics are created unless create = false says otherwise.",
+		Bad:  "[kafka]\nbootstrap_servers = \"localhost:9092\"\n[topic.orders]\nreplication = 3", Good: "[kafka]\nbootstrap_servers = \"localhost:9092\"\n[topic.orders]\ncreate = true\nreplication = 3",
 	},
 }

@@ -107,6 +107,10 @@ func (d *decoder) topics() {
 			}
 			t.Cluster = 0
 		}
+		if d.m.Clusters[t.Cluster].Embedded() && !d.written(join(path, "create")) {
+			t.Create = true
+			d.note("the broker is embedded", "topic", t.ID, "create")
+		}
 		if !t.Create {
 			d.needsCreate(path, t)
 		}

@@ -165,7 +165,7 @@ func topicField() field {
 				slot: textAt(func(t *Topic) *string { return &t.Kafka }),
 			},
 			{
-				name: "create", kind: fieldBool, def: "false", example: "true",
+				name: "create", kind: fieldBool, defNote: "true on the embedded broker, else false", example: "true",
 				help: "Create the topic when it is missing.",
 				slot: at(func(t *Topic) *bool { return &t.Create }),
 			},
@@ -342,8 +342,8 @@ func onErrorField() field {
 						slot: intAt(func(r *Retry) *int { return &r.Attempts }),
 					},
 					{
-						name: "backoff", kind: fieldDuration, def: "100ms", min: ms, max: 3600 * sec, example: `"100ms"`,
-						help: "The wait before the second try; each later wait is twice as long.",
+						name: "backoff", kind: fieldDuration, def: "100ms", min: ms, max: 60 * sec, example: `"100ms"`,
+						help: "The wait before the second try; each later wait is twice as long, up to one minute.",
 						slot: at(func(r *Retry) *time.Duration { return &r.Backoff }),
 					},
 				}},

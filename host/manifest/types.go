@@ -108,7 +108,8 @@ type Topic struct {
 	// Kafka names the cluster, Cluster is its index in Clusters.
 	Kafka   string
 	Cluster int
-	// Create asks the host to create the topic when it is missing.
+	// Create asks the host to create the topic when it is missing. It is the
+	// default on the embedded broker, which nobody else could prepare.
 	Create bool
 	// Partitions is the count to create, and the count a present topic must
 	// have; 0 when the manifest does not say.
@@ -291,7 +292,7 @@ type Retry struct {
 	// Attempts counts the tries after the first one.
 	Attempts int
 	// Backoff is the wait before the first of them; each later wait is twice as
-	// long.
+	// long, up to one minute.
 	Backoff time.Duration
 }
 
