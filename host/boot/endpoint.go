@@ -63,12 +63,8 @@ func reachTopic(ctx context.Context, m *manifest.Manifest, name string, o Option
 	if err := admin.Ready(ctx); err != nil {
 		return nil, err
 	}
-	if t.Create {
-		spec := kafka.TopicSpec{Name: t.Name, Partitions: t.Partitions, Replication: t.Replication, Config: map[string]string{}}
-		for _, p := range t.Config {
-			spec.Config[p.Name] = p.Value.Reveal()
-		}
-		if _, err := admin.CreateTopics(ctx, spec); err != nil {
+	if known && mayCreate(m, &t) {
+		if _, err := admin.CreateTopics(ctx, topicSpec(&t)); err != nil {
 			return nil, err
 		}
 	}

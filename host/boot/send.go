@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/sliphost/sliphost/abi"
 	"github.com/sliphost/sliphost/host/manifest"
 	"github.com/sliphost/sliphost/kafka"
 )
@@ -17,7 +18,13 @@ type Outgoing struct {
 	// Timestamp is in milliseconds since 1970, -1 for now.
 	Timestamp  int64
 	Key, Value []byte
-	Headers    []kafka.Header
+	Headers    []Header
+}
+
+// Header is one header of a record; names may repeat, a nil value is null.
+type Header struct {
+	Name  string
+	Value []byte
 }
 
 // Sender sends records to one topic. It is not safe for concurrent use.
@@ -56,7 +63,7 @@ func (s *Sender) Send(ctx context.Context, r *Outgoing) error {
 	if r.Partition >= int32(s.parts) {
 		return fmt.Errorf("topic %q has partitions 0 to %d, not %d", s.topic.Name, s.parts-1, r.Partition)
 	}
-	s.headers = kafka.AppendHeaders(s.headers[:0], r.Headers)
+	s.headers = appendHeaders(s.headers[:0], r.Headers)
 	s.producer.Append(s.id, r.Partition, r.Key, r.Value, s.headers, r.Timestamp)
 	if err := s.producer.Send(ctx); err != nil {
 		s.producer.Discard()
@@ -64,6 +71,19 @@ func (s *Sender) Send(ctx context.Context, r *Outgoing) error {
 	}
 	s.sent++
 	return nil
+}
+
+// appendHeaders appends headers as the producer takes them; none become no
+// bytes at all.
+func appendHeaders(b []byte, hs []Header) []byte {
+	if len(hs) == 0 {
+		return b
+	}
+	b = abi.AppendArrayHeader(b, len(hs))
+	for _, h := range hs {
+		b = abi.AppendHeader(b, h.Name, h.Value)
+	}
+	return b
 }
 
 // RefusedError says which record of a sender the broker did not take.

@@ -37,7 +37,13 @@ type TapOptions struct {
 type Tapped struct {
 	Topic     manifest.Topic
 	Partition int32
-	kafka.Record
+	Offset    int64
+	// Timestamp is in milliseconds since 1970, -1 for none.
+	Timestamp int64
+	// Key and Value: nil is null, which is not the same as empty.
+	Key, Value []byte
+	// Headers is a msgpack array of [name, value or nil], nil for none.
+	Headers []byte
 }
 
 // errEnough ends a tap that has shown its count.
@@ -109,11 +115,19 @@ func follow(ctx context.Context, reader *kafka.Reader, topic manifest.Topic, t T
 			if t.Partition >= 0 && run.Partition != t.Partition {
 				continue
 			}
-			for rec, err := range kafka.Records(&batch, run) {
-				if err != nil {
-					return err
+			r := abi.NewReader(batch.Buf[run.Start:run.End])
+			for range run.Count {
+				var rec abi.Record
+				abi.ReadRecord(&r, &rec)
+				if err := r.Err(); err != nil {
+					return fmt.Errorf("topic %q, partition %d: unpack a batch: %w", topic.Name, run.Partition, err)
 				}
-				if err := show(&Tapped{Topic: topic, Partition: run.Partition, Record: rec}); err != nil {
+				err := show(&Tapped{
+					Topic: topic, Partition: run.Partition,
+					Offset: run.BaseOffset + rec.OffsetDelta, Timestamp: run.BaseTimestamp + rec.TimestampDelta,
+					Key: rec.Key, Value: rec.Value, Headers: rec.Headers,
+				})
+				if err != nil {
 					return err
 				}
 				if shown++; t.Count > 0 && shown >= t.Count {
