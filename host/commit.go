@@ -41,7 +41,7 @@ func (w *worker) commit(ctx context.Context) error {
 		t.committed = t.next
 	}
 	w.uncommitted = false
-	w.retryCommit = 0
+	w.retryCommit, w.givenUp = 0, 0
 	w.stats.commits.Add(1)
 	w.publish()
 	return nil
@@ -80,7 +80,8 @@ func (w *worker) giveUp(ctx context.Context, err error) error {
 		}
 	}
 	w.stats.rewinds.Add(1)
-	wait := backoff(time.Second, int(min(w.stats.rewinds.Load(), 6)))
+	w.givenUp++
+	wait := min(backoff(time.Second, w.givenUp), maxStopped)
 	w.log.Error("going back to the last commit", "error", err, "wait", wait)
 	for part, t := range w.tasks {
 		paused := t.paused

@@ -92,10 +92,16 @@ func fakeHost(t testing.TB, b *hosttest.Broker, plan *Plan, opts Options, worker
 		Consumer: func(context.Context, int, int) (Consumer, error) { return b.Consumer(plan.App), nil },
 		Producer: func(context.Context, int, int) (Producer, error) { return b.Producer(), nil },
 		Invoker: func(context.Context, int, int) (Invoker, error) {
-			return &fakeInvoker{funcs: funcs, stop: new(atomic.Bool)}, nil
+			return newFakeInvoker(funcs), nil
 		},
 		Clock: realClock{},
-	}, slog.New(slog.DiscardHandler))
+	}, discard)
+}
+
+var discard = slog.New(slog.DiscardHandler)
+
+func newFakeInvoker(funcs []fakeFunc) *fakeInvoker {
+	return &fakeInvoker{funcs: funcs, stop: new(atomic.Bool)}
 }
 
 // runIdle runs h until its inputs are drained.

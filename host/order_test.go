@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -143,25 +144,33 @@ func TestBatchingIsNotObservable(t *testing.T) {
 			n.oneByOne(0, rec, int64(i), &calls, &want)
 		}
 		for _, size := range []int{1, 7, 1024} {
-			b := hosttest.NewBroker(map[string]int{"in": 1, "out-a": 1, "out-b": 1, "dead": 1})
-			for i := range count {
-				if _, err := b.Produce(hosttest.Record{Topic: "in", Key: []byte("k"), Value: fmt.Appendf(nil, "r%d", i), Timestamp: int64(1000 + i)}); err != nil {
-					rt.Fatal(err)
-				}
-			}
-			h := fakeHost(t, b, n.plan, Options{UntilIdle: true, MaxRecords: size, CommitInterval: time.Millisecond}, 1, n.funcs)
-			if err := runIdle(t, h); err != nil {
+			var got []hosttest.Record
+			var at int64
+			var err error
+			synctest.Test(t, func(t *testing.T) { got, at, err = n.run(t, count, size) })
+			if err != nil {
 				rt.Fatalf("batch size %d: %v", size, err)
 			}
-			got := b.All()[count:]
 			if d := cmp.Diff(brief(want), brief(got)); d != "" {
 				rt.Fatalf("batch size %d (-want +got):\n%s", size, d)
 			}
-			if at := b.Committed("prop", "in", 0); at != int64(count) {
+			if at != int64(count) {
 				rt.Fatalf("batch size %d: committed %d of %d", size, at, count)
 			}
 		}
 	})
+}
+
+// run feeds count records through the engine in batches of size and returns
+// what came out and the committed offset.
+func (n network) run(t *testing.T, count, size int) ([]hosttest.Record, int64, error) {
+	b := hosttest.NewBroker(map[string]int{"in": 1, "out-a": 1, "out-b": 1, "dead": 1})
+	for i := range count {
+		produce(t, b, hosttest.Record{Topic: "in", Key: []byte("k"), Value: fmt.Appendf(nil, "r%d", i), Timestamp: int64(1000 + i)})
+	}
+	h := fakeHost(t, b, n.plan, Options{UntilIdle: true, MaxRecords: size, CommitInterval: time.Millisecond}, 1, n.funcs)
+	err := runIdle(t, h)
+	return b.All()[count:], b.Committed("prop", "in", 0), err
 }
 
 func brief(recs []hosttest.Record) []string {

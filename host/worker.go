@@ -48,9 +48,11 @@ type worker struct {
 
 	uncommitted bool
 	lastCommit  time.Time
-	retryCommit int
-	fatal       error // set by a rebalance callback
-	lastIdle    time.Time
+	// retryCommit and givenUp count the commits and rewinds since the last
+	// commit that worked.
+	retryCommit, givenUp int
+	fatal                error // set by a rebalance callback
+	lastIdle             time.Time
 
 	// drain and idle are shared with the host.
 	drain atomic.Bool

@@ -123,3 +123,6 @@ func (a *App) Close() error {
 	}
 	return errors.Join(errs...)
 }
+
+// BatchTimes returns each worker's histogram of batch times.
+func (a *App) BatchTimes() []*host.Histogram { return a.host.BatchTimes() }

@@ -26,23 +26,30 @@ func (d *decoder) reportAt(code Code, path []string, msg, hint string) {
 	d.report(code, d.doc.place(path).val, path, msg, hint)
 }
 
-// index notes where each node stands, and which parts of the text are secret:
-// whatever stands at a key that sounds like a secret, known or not.
-func (d *decoder) index(n *node, path []string, secret bool) {
+// index notes where each node stands.
+func (d *decoder) index(n *node, path []string) {
 	if len(path) > 0 {
 		d.doc.places[pathKey(path)] = place{n.key, n.val}
-	}
-	if secret && n.kind != kindTable && n.val.src != nil {
-		n.val.src.secrets = append(n.val.src.secrets, n.val)
 	}
 	for i, c := range n.children {
 		name := c.name
 		if n.kind == kindArray {
 			name = strconv.Itoa(i)
 		}
+		d.index(c, join(path, name))
+	}
+}
+
+// hideSecrets notes which parts of a text are secret: whatever stands at a key
+// that sounds like a secret, known or not.
+func hideSecrets(n *node, depth int, secret bool) {
+	if secret && n.kind != kindTable && n.val.src != nil {
+		n.val.src.secrets = append(n.val.src.secrets, n.val)
+	}
+	for _, c := range n.children {
 		// An id such as [topic.secrets] does not make its table one.
-		id := c.kind == kindTable && len(path) < 2
-		d.index(c, join(path, name), secret || n.kind == kindTable && !id && secretName(name))
+		id := c.kind == kindTable && depth < 2
+		hideSecrets(c, depth+1, secret || n.kind == kindTable && !id && secretName(c.name))
 	}
 }
 

@@ -156,3 +156,19 @@ func TestDuplicatesAreThoseOfTOML(t *testing.T) {
 		}
 	}
 }
+
+func FuzzSet(f *testing.F) {
+	for _, s := range []string{"workers=2", "name=a b", `handler.h.params."x=y"=1`, "=", "a", "a=", "[x]=1", "a={b=1}", "a=\n[b]", "x.y.z='", "kafka.config.\"sasl.password\"=s"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, arg string) {
+		if strings.Contains(arg, canary) {
+			return
+		}
+		opts := fuzzOptions()
+		opts.Set = []string{arg, `kafka.config."sasl.password"=` + canary, "kafka.config.sasl_password " + canary}
+		if shown := checkParse(t, small, opts); strings.Contains(shown, canary) {
+			t.Fatalf("a secret is shown:\n%s", shown)
+		}
+	})
+}

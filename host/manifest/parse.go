@@ -97,8 +97,10 @@ func (d *decoder) run() {
 	if !b.build(d.doc.root) {
 		return
 	}
+	// Before anything is replaced or reported: excerpts show whole lines.
+	hideSecrets(d.doc.root, 0, false)
 	d.applySet()
-	d.index(d.doc.root, nil, false)
+	d.index(d.doc.root, nil)
 	if !d.version() {
 		return
 	}

@@ -11,6 +11,7 @@ func (d *decoder) applySet() {
 				"the argument is not KEY=VALUE", `write for example --set handler.late.params.minutes=20`)
 			continue
 		}
+		hideSecrets(root, 0, false)
 		d.merge(d.doc.root, root, nil)
 	}
 }
