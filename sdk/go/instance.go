@@ -28,7 +28,7 @@ type instance struct {
 	hostState
 	bindings []binding
 	metered  bool
-	// goroutines is how many there are between two records.
+	// goroutines is the least number there ever was between two records.
 	goroutines int
 	// touched says that the current record made a cache call.
 	touched bool
@@ -283,9 +283,11 @@ func (in *instance) run(b *binding, head *abi.BatchHeader) {
 // ring is left to them.
 func (in *instance) renewCalls() {
 	in.callAt = 0
-	if runtime.NumGoroutine() != in.goroutines {
+	n := runtime.NumGoroutine()
+	if n > in.goroutines {
 		in.calls = newCalls(in)
 	}
+	in.goroutines = min(n, in.goroutines)
 }
 
 func newCalls(in *instance) []Call {
