@@ -34,12 +34,14 @@ type Consumer struct {
 	assigned func([]abi.TopicPartition) []int64
 	revoked  func([]abi.TopicPartition, bool)
 
-	owned      map[abi.TopicPartition]struct{}
+	owned      map[abi.TopicPartition]int64 // with the next offset to deliver
 	paused     map[abi.TopicPartition]struct{}
-	rebalanced bool  // a callback ran since Poll last returned
-	failure    error // what a callback could not return
-	held       error // an error met behind records, for the next Poll
+	stopped    map[abi.TopicPartition]bool // an error ended its reader
+	rebalanced bool                        // a callback ran since Poll last returned
+	failure    error                       // what a callback could not return
+	held       error                       // an error met behind records, for the next Poll
 	forwarded  time.Time
+	restless   time.Time // until then, look after the forwards often
 	closed     bool
 }
 
@@ -63,8 +65,9 @@ func openConsumer(cfg ConsumerConfig, props map[string]string, plain bool) (*Con
 	}
 	c := &Consumer{
 		cfg: cfg, log: cfg.logger(),
-		owned:  map[abi.TopicPartition]struct{}{},
-		paused: map[abi.TopicPartition]struct{}{},
+		owned:   map[abi.TopicPartition]int64{},
+		paused:  map[abi.TopicPartition]struct{}{},
+		stopped: map[abi.TopicPartition]bool{},
 	}
 	c.link = connection{log: c.log, servers: cfg.servers()}
 	c.logs = newLogPump(c.log)
@@ -196,24 +199,61 @@ func (c *Consumer) Seek(p abi.TopicPartition, offset int64) error {
 	}
 	tps[0].Offset = ck.Offset(offset)
 	c.forget(p)
-	// A fetcher that has only just been started or stopped refuses; it is
-	// ready a moment later.
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+	// A fetcher that has only just been started refuses; it is ready a moment
+	// later. One that an error stopped never is.
+	for end := time.Now().Add(time.Second); ; time.Sleep(2 * time.Millisecond) {
 		res, err := c.ck.SeekPartitions(tps)
 		if err == nil && len(res) == 1 {
 			err = res[0].Error
 		}
 		if err == nil {
+			c.owned[p] = offset
 			return nil
 		}
 		var ke ck.Error
 		errors.As(err, &ke)
-		again := ke.Code() == ck.ErrState || ke.Code() == ck.ErrPrevInProgress || ke.Code() == ck.ErrInProgress || ke.IsRetriable()
-		if !again || time.Now().After(end) {
-			e := codeError("seek", Code(ke.Code()), ke.String(), c.topics[p.Topic], p.Partition, offset)
-			return e
+		switch ke.Code() {
+		case ck.ErrState, ck.ErrPrevInProgress, ck.ErrInProgress:
+			if c.stopped[p] || time.Now().After(end) {
+				return c.restart(p, offset)
+			}
+		default:
+			return codeError("seek", Code(ke.Code()), ke.String(), c.topics[p.Topic], p.Partition, offset)
 		}
 	}
+}
+
+// restart takes a partition off the assignment and puts it back at offset,
+// which starts a reader that an error stopped.
+func (c *Consumer) restart(p abi.TopicPartition, offset int64) error {
+	delete(c.stopped, p)
+	c.owned[p] = offset
+	parts := []abi.TopicPartition{p}
+	cooperative := c.cooperative()
+	if !cooperative {
+		// The eager protocol, and a reader, know only assignments as a whole.
+		parts = c.ownedList()
+	}
+	tps, err := c.partitions(parts)
+	if err != nil {
+		return fmt.Errorf("seek: %w", err)
+	}
+	for i, p := range parts {
+		tps[i].Offset = ck.Offset(c.owned[p])
+	}
+	if cooperative {
+		if err = c.ck.IncrementalUnassign(tps); err == nil {
+			err = c.ck.IncrementalAssign(tps)
+		}
+	} else {
+		err = c.ck.Assign(tps)
+	}
+	if err != nil {
+		return at(newError("seek", err), c.topics[p.Topic], p.Partition)
+	}
+	// Stopping the old reader may undo the forward of the new one.
+	c.restless = time.Now().Add(2 * time.Second)
+	return nil
 }
 
 // forget drops a held error about a partition.

@@ -273,37 +273,74 @@ func pollError(t testing.TB, c *kafka.Consumer) error {
 // TestOffsetOutOfRangeIsAnError starts where the log has nothing: nothing may
 // be skipped silently, and a seek goes on from there.
 func TestOffsetOutOfRangeIsAnError(t *testing.T) {
-	both(t, func(t *testing.T, b *kafkatest.Broker, plain bool) {
-		topic := b.Topic(t, 1)
-		numbered(t, b, topic, 0, 0, 10)
-		c, err := kafka.NewConsumerBy(kafka.ConsumerConfig{ClientConfig: b.Config(), Group: kafkatest.Name("g")}, plain)
-		if err != nil {
-			t.Fatal(err)
+	for _, assignor := range []string{"cooperative-sticky", "range"} {
+		t.Run(assignor, func(t *testing.T) {
+			both(t, func(t *testing.T, b *kafkatest.Broker, plain bool) { outOfRange(t, b, plain, assignor) })
+		})
+	}
+}
+
+func outOfRange(t *testing.T, b *kafkatest.Broker, plain bool, assignor string) {
+	topic := b.Topic(t, 2)
+	numbered(t, b, topic, 0, 0, 10)
+	numbered(t, b, topic, 1, 0, 10)
+	c, err := kafka.NewConsumerBy(kafka.ConsumerConfig{ClientConfig: b.Config(), Group: kafkatest.Name("g"), Assignor: assignor}, plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.Subscribe([]string{topic}, func(parts []abi.TopicPartition) []int64 {
+		starts := make([]int64, len(parts))
+		for i, p := range parts {
+			starts[i] = abi.OffsetBeginning
+			if p.Partition == 0 {
+				starts[i] = 5000
+			}
 		}
-		defer c.Close()
-		if err := c.Subscribe([]string{topic}, func([]abi.TopicPartition) []int64 { return []int64{5000} }, nil); err != nil {
-			t.Fatal(err)
+		return starts
+	}, nil); err != nil {
+		t.Fatal(err)
+	}
+	// The other partition goes on.
+	var got []kafkatest.Record
+	var batch abi.Packed
+	err = nil
+	for ctx := kafkatest.Context(t); (err == nil || len(got) < 10) && ctx.Err() == nil; {
+		if failed := c.Poll(&batch, 3, 1<<20, 100*time.Millisecond); failed != nil {
+			err = failed
 		}
-		err = pollError(t, c)
-		var e *kafka.Error
-		if !errors.As(err, &e) || e.Topic != topic || e.Partition != 0 || e.Fatal() || e.Retriable() {
-			t.Fatalf("got %#v", err)
+		got = append(got, kafkatest.Unpack(t, &batch)...)
+	}
+	var e *kafka.Error
+	if !errors.As(err, &e) || e.Code != kafka.CodeAutoOffsetReset || e.Fatal() || e.Retriable() {
+		t.Fatalf("got %#v", err)
+	}
+	if !plain && (e.Topic != topic || e.Partition != 0 || e.Offset != 5000) {
+		t.Errorf("the error does not say where: %#v", e)
+	}
+	t.Log(err)
+	if err := c.Seek(tp(0, 0), abi.OffsetBeginning); err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	for i, r := range take(t, c, 10, 10) {
+		if r.Partition != 0 || r.Offset != int64(i) {
+			t.Errorf("after the seek: %+v", r)
 		}
-		t.Log(err)
-		if err := c.Seek(tp(0, 0), abi.OffsetBeginning); err != nil {
-			t.Fatal(err)
-		}
-		if r := take(t, c, 10, 10); r[9].Offset != 9 {
-			t.Errorf("after the seek: %+v", r[9])
-		}
-	})
+	}
+	if d := time.Since(start); d > 5*time.Second {
+		t.Errorf("the seek took %s to show", d)
+	}
+	nothing(t, c, 100*time.Millisecond)
 }
 
 func TestMissingTopicIsAnError(t *testing.T) {
 	kafkatest.Each(t, func(t *testing.T, b *kafkatest.Broker) {
-		c := join(t, b, false, kafka.ConsumerConfig{ClientConfig: b.Config(), Group: kafkatest.Name("g")}, kafkatest.Name("missing"))
+		topic := kafkatest.Name("missing")
+		c := join(t, b, false, kafka.ConsumerConfig{ClientConfig: b.Config(), Group: kafkatest.Name("g")}, topic)
 		err := pollError(t, c)
-		if !kafka.HasCode(err, kafka.CodeUnknownTopic) {
+		var e *kafka.Error
+		if !errors.As(err, &e) || e.Code != kafka.CodeUnknownTopic || e.Topic != topic {
 			t.Fatalf("got %v", err)
 		}
 		t.Log(err)

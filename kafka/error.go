@@ -147,8 +147,7 @@ func retriable(c Code) bool {
 		ck.ErrRebalanceInProgress, ck.ErrNotEnoughReplicas, ck.ErrNotEnoughReplicasAfterAppend,
 		ck.ErrNotController, ck.ErrKafkaStorageError, ck.ErrUnstableOffsetCommit,
 		ck.ErrConcurrentTransactions, ck.ErrFencedLeaderEpoch, ck.ErrUnknownLeaderEpoch,
-		ck.ErrRetry, ck.ErrInProgress, ck.ErrPrevInProgress, ck.ErrThrottlingQuotaExceeded,
-		ck.ErrUnknownTopicOrPart, ck.ErrUnknownTopic, ck.ErrUnknownPartition:
+		ck.ErrRetry, ck.ErrInProgress, ck.ErrPrevInProgress, ck.ErrThrottlingQuotaExceeded:
 		return true
 	}
 	return false

@@ -11,7 +11,8 @@ import (
 
 // pollPlain is Poll by confluent-kafka-go's own interface, one record a call,
 // packed in Go. It is slow and simple: the oracle for the drain in C, and the
-// way out (build tag kafka_plain) where that cannot be linked.
+// way out (build tag kafka_plain) should that one misbehave. The library does
+// not say there which partition an error stopped.
 func (c *Consumer) pollPlain(b *abi.Packed, maxRecords, maxBytes int, wait time.Duration) error {
 	c.rebalanced = false
 	left := ceilMillis(wait)
@@ -38,6 +39,7 @@ func (c *Consumer) pollPlain(b *abi.Packed, maxRecords, maxBytes int, wait time.
 			if len(b.Buf) > before {
 				have++
 				c.link.up()
+				c.delivered(b)
 			}
 		default:
 			if err := c.event(ev); err != nil {

@@ -7,6 +7,7 @@ import "C"
 
 import (
 	"fmt"
+	"strings"
 	"time"
 	"unsafe"
 
@@ -55,10 +56,14 @@ func (c *Consumer) Poll(b *abi.Packed, maxRecords, maxBytes int, wait time.Durat
 	var started time.Time
 	left := wait
 	for have := 0; ; {
+		slice := left
+		if !c.restless.IsZero() {
+			slice = min(left, 10*time.Millisecond)
+		}
 		status := C.slip_drain(c.c,
 			(*C.uint8_t)(unsafe.SliceData(b.Buf)), C.size_t(len(b.Buf)), C.size_t(cap(b.Buf)),
 			(*C.slip_run)(unsafe.Pointer(unsafe.SliceData(b.Runs))), C.int(len(b.Runs)), C.int(cap(b.Runs)),
-			C.int(have), C.int(maxRecords), C.size_t(maxBytes), C.int(ceilMillis(left)))
+			C.int(have), C.int(maxRecords), C.size_t(maxBytes), C.int(ceilMillis(slice)))
 		b.Buf = b.Buf[:c.c.len]
 		b.Runs = b.Runs[:c.c.nruns]
 		have = int(c.c.records_taken)
@@ -93,11 +98,29 @@ func (c *Consumer) Poll(b *abi.Packed, maxRecords, maxBytes int, wait time.Durat
 		}
 		if have > 0 {
 			c.link.up()
-		} else if now := time.Now(); now.Sub(c.forwarded) > forwardEvery {
+			c.delivered(b)
+			return nil
+		}
+		now := time.Now()
+		restless := now.Before(c.restless)
+		if restless || now.Sub(c.forwarded) > forwardEvery {
 			C.slip_forward_again(c.c)
 			c.forwarded = now
 		}
-		return nil
+		if started.IsZero() {
+			started = now.Add(-slice)
+		}
+		if left = wait - now.Sub(started); !restless || left <= 0 {
+			return nil
+		}
+	}
+}
+
+// delivered notes the positions after a batch.
+func (c *Consumer) delivered(b *abi.Packed) {
+	for i := range b.Runs {
+		r := &b.Runs[i]
+		c.owned[abi.TopicPartition{Topic: r.Topic, Partition: r.Partition}] = r.LastOffset + 1
 	}
 }
 
@@ -119,6 +142,7 @@ func (c *Consumer) drainError() error {
 	topic := ""
 	if e.topic >= 0 {
 		topic = c.topics[e.topic]
+		c.stopped[abi.TopicPartition{Topic: int32(e.topic), Partition: int32(e.partition)}] = true
 	}
 	return readError(Code(e.code), C.GoString(&e.text[0]), topic, int32(e.partition), int64(e.offset))
 }
@@ -150,7 +174,9 @@ func (c *Consumer) serve(b *abi.Packed) (bool, error) {
 			}
 		case *ck.Message:
 			// Fetched before the partition's queue was forwarded.
-			return true, c.message(b, ev)
+			err := c.message(b, ev)
+			c.delivered(b)
+			return true, err
 		default:
 			if err := c.event(ev); err != nil {
 				return true, err
@@ -173,7 +199,13 @@ func (c *Consumer) event(ev ck.Event) error {
 			c.log.Warn("the group took the partitions back: no poll for max.poll.interval.ms", "detail", ev.String())
 			return nil
 		}
-		return newError("consume", ev)
+		err := newError("consume", ev)
+		// The library names a missing topic only in its text.
+		if rest, ok := strings.CutPrefix(ev.String(), "Subscribed topic not available: "); ok {
+			name, _, _ := strings.Cut(rest, ":")
+			err = at(err, name, -1)
+		}
+		return err
 	case *ck.Stats:
 		if c.cfg.OnStats != nil {
 			c.cfg.OnStats([]byte(ev.String()))

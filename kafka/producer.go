@@ -28,7 +28,8 @@ type Producer struct {
 	link   connection // used by serve alone
 
 	p      *C.slip_producer
-	out    *C.slip_sent
+	out    *C.slip_sent    // C memory: what calls answer must not escape to
+	res    *C.slip_outcome // the heap for each of them
 	topics []string
 	ids    map[string]int32
 
@@ -102,6 +103,7 @@ func NewProducer(cfg ProducerConfig) (*Producer, error) {
 	p := &Producer{
 		log: cfg.logger(), onStat: cfg.OnStats, p: cp,
 		out:  (*C.slip_sent)(C.calloc(1, C.sizeof_slip_sent)),
+		res:  (*C.slip_outcome)(C.calloc(1, C.sizeof_slip_outcome)),
 		ids:  map[string]int32{},
 		stop: make(chan struct{}),
 	}
@@ -280,10 +282,9 @@ func (p *Producer) refuse(code Code, text string) error {
 	return err
 }
 
-func (p *Producer) outcome() C.slip_outcome {
-	var o C.slip_outcome
-	C.slip_producer_outcome(p.p, &o)
-	return o
+func (p *Producer) outcome() *C.slip_outcome {
+	C.slip_producer_outcome(p.p, p.res)
+	return p.res
 }
 
 // Flush sends what is staged and waits until the broker has answered for every
@@ -323,7 +324,8 @@ func (p *Producer) Close() error {
 	p.served.Wait()
 	C.slip_producer_free(p.p)
 	C.free(unsafe.Pointer(p.out))
-	p.p, p.out = nil, nil
+	C.free(unsafe.Pointer(p.res))
+	p.p, p.out, p.res = nil, nil, nil
 	p.Discard()
 	return nil
 }

@@ -19,9 +19,8 @@ import (
 // Reader reads topics without a group: it commits nothing and takes nothing
 // from anybody. Its methods must not be called concurrently.
 type Reader struct {
-	c    *Consumer
-	next map[abi.TopicPartition]int64 // the next offset to read
-	end  map[abi.TopicPartition]int64 // the end as Open found it
+	c   *Consumer
+	end map[abi.TopicPartition]int64 // the ends as Open found them, until reached
 }
 
 // NewReader makes a reader of committed records; it does not wait for a broker.
@@ -52,7 +51,7 @@ func (r *Reader) Open(ctx context.Context, topics []string, start Start) error {
 	if r.c.closed {
 		return ErrClosed
 	}
-	if r.next != nil {
+	if r.end != nil {
 		return errors.New("read: the reader is already open")
 	}
 	if len(topics) == 0 {
@@ -61,7 +60,7 @@ func (r *Reader) Open(ctx context.Context, topics []string, start Start) error {
 	if err := r.c.name(topics); err != nil {
 		return err
 	}
-	r.next, r.end = map[abi.TopicPartition]int64{}, map[abi.TopicPartition]int64{}
+	r.end = map[abi.TopicPartition]int64{}
 	var parts []abi.TopicPartition
 	counts, err := r.c.Partitions(ctx)
 	if err != nil {
@@ -103,8 +102,8 @@ func (r *Reader) Open(ctx context.Context, topics []string, start Start) error {
 		}
 		at = min(max(at, low), end)
 		tps[i].Offset = ck.Offset(at)
-		r.next[p], r.end[p] = at, end
-		r.c.take(p)
+		r.end[p] = end
+		r.c.take(p, at)
 	}
 	if err := r.c.failure; err != nil {
 		return err
@@ -117,12 +116,7 @@ func (r *Reader) Open(ctx context.Context, topics []string, start Start) error {
 
 // Poll fills b as Consumer.Poll does.
 func (r *Reader) Poll(b *abi.Packed, maxRecords, maxBytes int, wait time.Duration) error {
-	err := r.c.Poll(b, maxRecords, maxBytes, wait)
-	for i := range b.Runs {
-		run := &b.Runs[i]
-		r.next[abi.TopicPartition{Topic: run.Topic, Partition: run.Partition}] = run.LastOffset + 1
-	}
-	return err
+	return r.c.Poll(b, maxRecords, maxBytes, wait)
 }
 
 // AtEnd reports whether everything that was there at Open has been returned.
@@ -132,7 +126,7 @@ func (r *Reader) AtEnd() bool {
 		// The last offsets may belong to transaction markers or to records that
 		// were aborted or compacted away: only the reader of the partition
 		// knows that it went past them.
-		if r.next[p] >= end || int64(C.slip_eof(r.c.c, C.int32_t(p.Topic), C.int32_t(p.Partition))) >= end {
+		if r.c.owned[p] >= end || int64(C.slip_eof(r.c.c, C.int32_t(p.Topic), C.int32_t(p.Partition))) >= end {
 			delete(r.end, p)
 		}
 	}

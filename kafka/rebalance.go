@@ -65,7 +65,7 @@ func (c *Consumer) assign(tps []ck.TopicPartition) {
 	var starts []int64
 	if c.assigned != nil && len(parts) > 0 {
 		for _, p := range parts {
-			c.owned[p] = struct{}{}
+			c.owned[p] = abi.OffsetNone
 		}
 		starts = c.assigned(parts)
 	}
@@ -78,8 +78,8 @@ func (c *Consumer) assign(tps []ck.TopicPartition) {
 		}
 	}
 	c.fail("find where to start", c.resolve(tps))
-	for _, p := range parts {
-		c.take(p)
+	for i, p := range parts {
+		c.take(p, int64(tps[i].Offset))
 	}
 	if c.cooperative() {
 		err = c.ck.IncrementalAssign(tps)
@@ -100,8 +100,9 @@ func (c *Consumer) assign(tps []ck.TopicPartition) {
 }
 
 // take starts to expect records of a partition.
-func (c *Consumer) take(p abi.TopicPartition) {
-	c.owned[p] = struct{}{}
+func (c *Consumer) take(p abi.TopicPartition, at int64) {
+	c.owned[p] = at
+	delete(c.stopped, p)
 	if c.c == nil {
 		return
 	}
