@@ -185,8 +185,8 @@ func TestHouseTableRefuses(t *testing.T) {
 		return &pkg{ImportPath: path, Module: &struct{ Path string }{mod}}
 	}
 	pkgs := map[string]*pkg{
-		"fmt": {ImportPath: "fmt", Standard: true},
-		"github.com/tetratelabs/wazero/api":                   foreign("github.com/tetratelabs/wazero/api", "github.com/tetratelabs/wazero"),
+		"fmt":                               {ImportPath: "fmt", Standard: true},
+		"github.com/tetratelabs/wazero/api": foreign("github.com/tetratelabs/wazero/api", "github.com/tetratelabs/wazero"),
 		"github.com/confluentinc/confluent-kafka-go/v2/kafka": foreign("github.com/confluentinc/confluent-kafka-go/v2/kafka", "github.com/confluentinc/confluent-kafka-go/v2"),
 		"github.com/linxGnu/grocksdb":                         foreign("github.com/linxGnu/grocksdb", "github.com/linxGnu/grocksdb"),
 		"github.com/twmb/franz-go/pkg/kfake":                  foreign("github.com/twmb/franz-go/pkg/kfake", "github.com/twmb/franz-go/pkg/kfake"),

@@ -54,7 +54,10 @@ func describeCases() []vector {
 			arr{"strict", 3, raw{false}, ""},
 			arr{"needed", 0, nil, "no default"},
 		},
-		arr{"seen"}, arr{"audit", "late"}, arr{"weather-first"}, 3,
+		arr{"seen"},
+		arr{"audit", "late"},
+		arr{"weather-first"},
+		3,
 	}
 	oneParam := func(fields ...any) arr { return describe(handler("h", arr{arr(fields)}, arr{}, arr{}, arr{})) }
 	return []vector{
@@ -116,7 +119,8 @@ func initCases() []vector {
 		"split", "split-lines",
 		arr{arr{"limit", raw{100}}, arr{"prefix", raw{"x"}}, arr{"ratio", raw{0.25}}, arr{"strict", raw{true}}},
 		arr{arr{"audit", 0, 2}, arr{"out", 1, 1}},
-		arr{"seen"}, arr{"weather-first"},
+		arr{"seen"},
+		arr{"weather-first"},
 		arr{arr{"lines", 0, 2}, arr{"timer:1m", 0, 0}},
 	}
 	return []vector{
