@@ -54,7 +54,7 @@ func (w *worker) dispatch(ctx context.Context, t *task, head abi.BatchHeader, wi
 	}
 	for pos := 0; pos < r.limit; pos++ {
 		n := 0
-		if err := r.emit(root, pos, &n); err != nil {
+		if err := r.emit(ctx, root, pos, &n); err != nil {
 			r.holdAt(hold{root: pos, stopped: true, reason: err})
 		}
 	}

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -80,7 +81,7 @@ func (r *run) proxied(b, from *batch, e *effect) {
 
 // emit hands over everything that record pos of b caused, depth first. n
 // counts the handler calls under one root, which numbers dead letters.
-func (r *run) emit(b *batch, pos int, n *int) error {
+func (r *run) emit(ctx context.Context, b *batch, pos int, n *int) error {
 	for i := range b.calls {
 		c := &b.calls[i]
 		call := *n
@@ -91,16 +92,15 @@ func (r *run) emit(b *batch, pos int, n *int) error {
 			case e.letter != nil:
 				r.settle(e, call)
 			case e.sink.Kind == SinkProxy:
-				if err := r.emit(r.w.batches[e.sink.Proxy], e.child, n); err != nil {
+				if err := r.emit(ctx, r.w.batches[e.sink.Proxy], e.child, n); err != nil {
 					return err
 				}
 			case e.sink.Kind == SinkTopic:
 				e.out.append(e.partition, e.key, e.value, e.headers, e.timestamp)
 			default:
-				if err := e.out.conn.Append(e.key, e.value); err != nil {
+				if err := e.out.conn.append(ctx, e.key, e.value); err != nil {
 					return fmt.Errorf("handler %q: sink %q: %w", c.handler.ID, e.sink.ID, err)
 				}
-				e.out.conn.dirty = true
 			}
 		}
 	}

@@ -17,7 +17,7 @@ type Host struct {
 	opts     Options
 	backends Backends
 	log      *slog.Logger
-	sinks    []ConnectorSink
+	sinks    []*sharedSink
 	workers  []*worker
 
 	state atomic.Int32
@@ -42,7 +42,9 @@ var stateNames = [...]string{"starting", "running", "draining", "stopped"}
 func New(plan *Plan, opts Options, clusters []int, connectors int, b Backends, log *slog.Logger) *Host {
 	opts.Defaults()
 	h := &Host{plan: plan, opts: opts, backends: b, log: log, drain: make(chan struct{}), idled: make(chan struct{}, 1)}
-	h.sinks = make([]ConnectorSink, connectors)
+	for i := range connectors {
+		h.sinks = append(h.sinks, &sharedSink{open: func(ctx context.Context) (ConnectorSink, error) { return b.Sink(ctx, i) }})
+	}
 	for id, cluster := range clusters {
 		h.workers = append(h.workers, newWorker(h, id, cluster))
 	}
@@ -161,15 +163,10 @@ func (h *Host) Drain() { h.once.Do(func() { close(h.drain) }) }
 func (h *Host) Ready() bool { return h.state.Load() == stateRunning }
 
 func (h *Host) openSinks(ctx context.Context) error {
-	for i := range h.sinks {
-		s, err := h.backends.Sink(ctx, i)
-		if err != nil {
+	for _, s := range h.sinks {
+		if err := s.reopen(ctx); err != nil {
 			return err
 		}
-		h.sinks[i] = s
-	}
-	for _, w := range h.workers {
-		w.sinks = h.sinks
 	}
 	return nil
 }
@@ -177,9 +174,7 @@ func (h *Host) openSinks(ctx context.Context) error {
 func (h *Host) closeSinks() error {
 	var errs []error
 	for _, s := range h.sinks {
-		if s != nil {
-			errs = append(errs, s.Close())
-		}
+		errs = append(errs, s.close())
 	}
 	return errors.Join(errs...)
 }

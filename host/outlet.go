@@ -21,18 +21,11 @@ type output struct {
 	dirty, staged bool
 }
 
-// connSink is a connector sink of the host as one worker uses it.
-type connSink struct {
-	ConnectorSink
-	id    string
-	dirty bool
-}
-
-// outlets opens producers and connector sinks for everything the handlers
+// openOutlets opens producers and connector sinks for everything the handlers
 // emit to.
 func (w *worker) openOutlets(ctx context.Context) error {
 	w.outputs = make([]*output, len(w.plan.Clusters))
-	w.connSinks = make([]*connSink, len(w.sinks))
+	w.connSinks = make([]*connSink, len(w.host.sinks))
 	w.outlets = make([][]*outlet, len(w.plan.Handlers))
 	w.letters = make([]*outlet, len(w.plan.Handlers))
 	for i := range w.plan.Handlers {
@@ -48,7 +41,7 @@ func (w *worker) openOutlets(ctx context.Context) error {
 				}
 			case SinkConnector:
 				if w.connSinks[s.Connector] == nil {
-					w.connSinks[s.Connector] = &connSink{ConnectorSink: w.sinks[s.Connector], id: s.ID}
+					w.connSinks[s.Connector] = &connSink{shared: w.host.sinks[s.Connector], id: s.ID}
 				}
 				out.conn = w.connSinks[s.Connector]
 			}
@@ -108,13 +101,12 @@ func (w *worker) flush(ctx context.Context) error {
 		o.dirty, o.staged = false, false
 	}
 	for _, s := range w.connSinks {
-		if s == nil || !s.dirty {
+		if s == nil {
 			continue
 		}
-		if err := s.Flush(); err != nil {
+		if err := s.flush(); err != nil {
 			return fmt.Errorf("sink %q: %w", s.id, err)
 		}
-		s.dirty = false
 	}
 	return nil
 }

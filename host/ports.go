@@ -104,8 +104,8 @@ type ConnectorSource interface {
 	Close() error
 }
 
-// ConnectorSink is a sink outside Kafka. It belongs to worker 0 or is safe
-// for concurrent use.
+// ConnectorSink is a sink outside Kafka, shared by the workers, one call at a
+// time. After an error it is closed and opened anew.
 type ConnectorSink interface {
 	// Append stages one record; it copies what it keeps.
 	Append(key, value []byte) error
@@ -120,7 +120,8 @@ type Backends struct {
 	Consumer func(ctx context.Context, cluster, worker int) (Consumer, error)
 	Producer func(ctx context.Context, cluster, worker int) (Producer, error)
 	Invoker  func(ctx context.Context, module, worker int) (Invoker, error)
-	// Source opens the connector of a source, Sink the n-th connector sink.
+	// Source opens the connector of a source; Sink opens the n-th connector
+	// sink, again after it failed.
 	Source func(ctx context.Context, source int) (ConnectorSource, error)
 	Sink   func(ctx context.Context, connector int) (ConnectorSink, error)
 	Clock  Clock

@@ -27,7 +27,6 @@ type worker struct {
 	topics    []int    // subscribed topic -> source
 	invokers  []Invoker
 	outputs   []*output
-	sinks     []ConnectorSink // of the host, shared
 	connSinks []*connSink
 	outlets   [][]*outlet // by handler and sink
 	letters   []*outlet   // by handler
