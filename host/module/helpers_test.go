@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +17,20 @@ import (
 	"github.com/sliphost/sliphost/host/module/wasmtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// cacheDir keeps compiled guests for one run of the tests.
+var cacheDir string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "sliphost-module")
+	if err != nil {
+		panic(err)
+	}
+	cacheDir = filepath.Join(dir, "cache")
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		_ = os.RemoveAll(dir)
+		os.Exit(code)
+	}))
+}
 
 // openRuntime returns a runtime whose log goes to the test.
 func openRuntime(t testing.TB, dir string) *Runtime {

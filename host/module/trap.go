@@ -3,6 +3,7 @@ package module
 import (
 	"errors"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -162,26 +163,29 @@ func readPanic(text string) (message, location string) {
 // runtime's and the handler's.
 var sdkPaths = []string{"github.com/sliphost/sliphost/sdk/go.", "github.com/sliphost/sliphost/abi."}
 
-// readGoPanic reads what Go's runtime prints before it exits: the message in
-// the first line, then the frames of the goroutine, two lines each. The
+// readGoPanic reads what Go's runtime prints before it exits: the message up
+// to an empty line, then the frames of the goroutine, two lines each. The
 // location is the first frame outside the standard library and the SDK.
 func readGoPanic(account string) (message, location string) {
 	lines := strings.Split(account, "\n")
-	message = lines[0]
+	said := 0
+	for said < len(lines) && lines[said] != "" && !strings.HasPrefix(lines[said], "[signal ") {
+		said++
+	}
+	message = strings.ReplaceAll(strings.Join(lines[:said], "\n"), "\n\t", "\n")
 	for _, p := range []string{"panic: ", "fatal error: "} {
 		message = strings.TrimPrefix(message, p)
 	}
 	// The same value panicked twice: what counts is said once.
 	message = strings.TrimSuffix(message, " [recovered, repanicked]")
 	message = strings.TrimSuffix(message, " [recovered]")
-	root := goRoot(lines)
-	for i := 0; i+1 < len(lines); i++ {
+	for i := said; i+1 < len(lines); i++ {
 		function, where := lines[i], lines[i+1]
 		if !strings.HasPrefix(where, "\t") || strings.HasPrefix(function, "created by ") {
 			continue
 		}
 		m := sourceRE.FindStringSubmatch(where)
-		if m == nil || fromLibrary(function, m[1], root) {
+		if m == nil || fromLibrary(function, m[1]) {
 			continue
 		}
 		return message, m[1] + ":" + m[2]
@@ -189,42 +193,36 @@ func readGoPanic(account string) (message, location string) {
 	return message, ""
 }
 
-// goRoot is the folder of the standard library's source as the guest was
-// built, learned from the runtime's own frame; empty if it was trimmed away.
-func goRoot(lines []string) string {
-	for _, l := range lines {
-		if i := strings.Index(l, "/src/runtime/"); i > 0 && strings.HasPrefix(l, "\t") {
-			return strings.TrimSpace(l[:i]) + "/src/"
-		}
-	}
-	return ""
-}
-
 // fromLibrary says whether a frame is the standard library's or the SDK's.
-func fromLibrary(function, file, root string) bool {
+func fromLibrary(function, file string) bool {
 	for _, p := range sdkPaths {
 		if strings.HasPrefix(function, p) {
 			return true
 		}
 	}
-	if strings.HasPrefix(function, "panic(") || strings.HasPrefix(function, "runtime.") {
+	if strings.HasPrefix(function, "panic(") {
 		return true
 	}
-	if root != "" {
-		return strings.HasPrefix(file, root)
-	}
-	// Trimmed paths: a file of package strings is strings/builder.go, one of a
-	// module begins with the module's path.
-	pkg, _, _ := strings.Cut(function, ".")
-	return pkg != "main" && !strings.Contains(pkg, "/") && strings.HasPrefix(file, pkg+"/") && isStandard(pkg)
+	// The package's path ends at the first dot behind its last slash; receivers
+	// and arguments follow.
+	name, _, _ := strings.Cut(function, "(")
+	slash := strings.LastIndexByte(name, '/') + 1
+	last, _, _ := strings.Cut(name[slash:], ".")
+	pkg := name[:slash] + last
+	first, _, _ := strings.Cut(pkg, "/")
+	// A file of package strings is GOROOT/src/strings/builder.go, or
+	// strings/builder.go if paths are trimmed.
+	return slices.Contains(goLibrary, first) &&
+		(strings.Contains(file, "/src/"+pkg+"/") || strings.HasPrefix(file, pkg+"/"))
 }
 
-// isStandard names the packages of the standard library that handlers panic in
-// most; it only matters for guests built with -trimpath.
-func isStandard(pkg string) bool {
-	switch pkg {
-	case "bytes", "strings", "strconv", "slices", "maps", "sort", "errors", "fmt", "reflect", "sync", "time", "math", "unicode", "bufio", "io", "regexp", "os", "iter", "context", "cmp":
-		return true
-	}
-	return false
+// goLibrary holds the first elements of the standard library's package paths.
+var goLibrary = []string{
+	"archive", "bufio", "bytes", "cmp", "compress", "container", "context",
+	"crypto", "database", "debug", "embed", "encoding", "errors", "expvar",
+	"flag", "fmt", "go", "hash", "html", "image", "index", "internal", "io",
+	"iter", "log", "maps", "math", "mime", "net", "os", "path", "plugin",
+	"reflect", "regexp", "runtime", "slices", "sort", "strconv", "strings",
+	"structs", "sync", "syscall", "testing", "text", "time", "unicode",
+	"unique", "unsafe", "vendor", "weak",
 }

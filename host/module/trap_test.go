@@ -23,6 +23,21 @@ func TestReadGoPanic(t *testing.T) {
 		},
 		{"fatal", "fatal error: all goroutines are asleep - deadlock!\n\ngoroutine 1 [chan receive]:\nmain.f()\n\t/x/f.go:4 +0x1\n", "all goroutines are asleep - deadlock!", "/x/f.go:4"},
 		{"creator is not the place", "panic: x\n\ngoroutine 7 [running]:\ncreated by main.f in goroutine 1\n\t/x/f.go:4 +0x1\n", "x", ""},
+		{
+			"several lines",
+			"panic: one\n\ttwo\n\nthree\n\ngoroutine 1 [running]:\nmain.f()\n\t/x/f.go:9 +0x1\n",
+			"one\ntwo", "/x/f.go:9",
+		},
+		{
+			"method of the library",
+			"panic: x\n\ngoroutine 1 [running]:\nencoding/json.(*Decoder).Decode(0x1)\n\t/usr/local/go/src/encoding/json/stream.go:1 +0x1\nmain.f()\n\t/x/f.go:9 +0x1\n",
+			"x", "/x/f.go:9",
+		},
+		{
+			"the author's package of a name like the library's",
+			"panic: x\n\ngoroutine 1 [running]:\ntext/flight.Parse(0x1)\n\t/home/u/text/flight/f.go:1 +0x1\n",
+			"x", "/home/u/text/flight/f.go:1",
+		},
 		{"no stack", "panic: x", "x", ""},
 		{"empty", "", "", ""},
 	}
