@@ -67,7 +67,7 @@ pub struct Call {
     /// A whole header list.
     pub(crate) raw_headers: Vec<u8>,
     /// A value being encoded.
-    scratch: Vec<u8>,
+    pub(crate) scratch: Vec<u8>,
     /// A log line being formatted.
     line: String,
 }
@@ -184,19 +184,6 @@ impl Call {
                 -2
             }
         }
-    }
-
-    /// Writes one value to the scratch buffer and hands it to `then`.
-    pub(crate) fn encode(
-        &mut self,
-        write: impl FnOnce(&mut Writer<'_>) -> Result<()>,
-        then: impl FnOnce(&mut Call, &[u8]) -> Result<()>,
-    ) -> Result<()> {
-        let mut buf = std::mem::take(&mut self.scratch);
-        buf.clear();
-        let result = write(&mut Writer::new(&mut buf)).and_then(|()| then(self, &buf));
-        self.scratch = buf;
-        result
     }
 
     /// Emits `o` with one msgpack value, in each sink's representation.

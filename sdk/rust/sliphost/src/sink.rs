@@ -139,11 +139,26 @@ impl<'c, 'd> Out<'c, 'd> {
     /// Emits the record with a value that `write` writes; see
     /// [`Call::emit_doc`].
     pub fn emit_doc(self, write: impl FnOnce(&mut Writer<'_>) -> Result<()>) -> Result<()> {
+        self.emit_encoded(|b| {
+            write(&mut Writer::new(b))?;
+            match Doc::parse(b) {
+                Ok(_) => Ok(()),
+                Err(e) => Err(e.context("emit_doc")),
+            }
+        })
+    }
+
+    /// Emits the record with the one msgpack value that `encode` appends.
+    pub(crate) fn emit_encoded(
+        self,
+        encode: impl FnOnce(&mut Vec<u8>) -> Result<()>,
+    ) -> Result<()> {
         self.with_headers(|call, output| {
-            call.encode(write, |call, value| {
-                Doc::parse(value).map_err(|e| e.context("emit_doc"))?;
-                call.put_value(output, value)
-            })
+            let mut buf = std::mem::take(&mut call.scratch);
+            buf.clear();
+            let result = encode(&mut buf).and_then(|()| call.put_value(output, &buf));
+            call.scratch = buf;
+            result
         })
     }
 

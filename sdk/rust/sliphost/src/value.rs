@@ -101,6 +101,21 @@ impl<'a> Doc<'a> {
         }
     }
 
+    /// The text itself, if the value is not msgpack.
+    #[cfg(feature = "serde")]
+    pub(crate) fn as_text(&self) -> Option<&'a [u8]> {
+        if self.text {
+            Some(self.raw)
+        } else {
+            None
+        }
+    }
+
+    #[cfg(feature = "serde")]
+    pub(crate) fn raw(&self) -> &'a [u8] {
+        self.raw
+    }
+
     /// What the value is.
     pub fn kind(&self) -> Kind {
         let c = match self.raw.first() {
@@ -269,7 +284,7 @@ impl<'a> Doc<'a> {
     }
 
     #[cold]
-    fn mismatch(&self, want: &str) -> Error {
+    pub(crate) fn mismatch(&self, want: &str) -> Error {
         let got = self.kind().name();
         if self.name.is_empty() {
             return Error::decode(["want ", want, ", got ", got].concat());

@@ -49,8 +49,8 @@ fn append_long(b: &mut Vec<u8>, v: i64) {
     match v {
         0..=i64::MAX => append_uint(b, v as u64),
         -0x80..=-1 => sized(b, 0xd0, v as u64, 1),
-        -0x8000..=-1 => sized(b, 0xd1, v as u64, 2),
-        -0x8000_0000..=-1 => sized(b, 0xd2, v as u64, 4),
+        -0x8000..=-0x81 => sized(b, 0xd1, v as u64, 2),
+        -0x8000_0000..=-0x8001 => sized(b, 0xd2, v as u64, 4),
         _ => sized(b, 0xd3, v as u64, 8),
     }
 }
@@ -59,9 +59,9 @@ fn append_long(b: &mut Vec<u8>, v: i64) {
 pub fn append_uint(b: &mut Vec<u8>, v: u64) {
     match v {
         0..=0x7f => b.push(v as u8),
-        0..=0xff => sized(b, 0xcc, v, 1),
-        0..=0xffff => sized(b, 0xcd, v, 2),
-        0..=0xffff_ffff => sized(b, 0xce, v, 4),
+        0x80..=0xff => sized(b, 0xcc, v, 1),
+        0x100..=0xffff => sized(b, 0xcd, v, 2),
+        0x1_0000..=0xffff_ffff => sized(b, 0xce, v, 4),
         _ => sized(b, 0xcf, v, 8),
     }
 }
@@ -89,8 +89,8 @@ pub fn append_float(b: &mut Vec<u8>, v: f64) {
 pub fn append_str_header(b: &mut Vec<u8>, n: usize) {
     match n {
         0..=31 => b.push(0xa0 | n as u8),
-        0..=0xff => sized(b, 0xd9, n as u64, 1),
-        0..=0xffff => sized(b, 0xda, n as u64, 2),
+        32..=0xff => sized(b, 0xd9, n as u64, 1),
+        0x100..=0xffff => sized(b, 0xda, n as u64, 2),
         _ => sized(b, 0xdb, n as u64, 4),
     }
 }
@@ -107,7 +107,7 @@ pub fn append_str(b: &mut Vec<u8>, v: &[u8]) {
 pub fn append_bin_header(b: &mut Vec<u8>, n: usize) {
     match n {
         0..=0xff => b.extend_from_slice(&[0xc4, n as u8]),
-        0..=0xffff => sized(b, 0xc5, n as u64, 2),
+        0x100..=0xffff => sized(b, 0xc5, n as u64, 2),
         _ => sized(b, 0xc6, n as u64, 4),
     }
 }
@@ -130,7 +130,7 @@ pub fn append_bin(b: &mut Vec<u8>, v: Option<&[u8]>) {
 pub fn append_array_header(b: &mut Vec<u8>, n: usize) {
     match n {
         0..=15 => b.push(0x90 | n as u8),
-        0..=0xffff => sized(b, 0xdc, n as u64, 2),
+        16..=0xffff => sized(b, 0xdc, n as u64, 2),
         _ => sized(b, 0xdd, n as u64, 4),
     }
 }
@@ -139,7 +139,7 @@ pub fn append_array_header(b: &mut Vec<u8>, n: usize) {
 pub fn append_map_header(b: &mut Vec<u8>, n: usize) {
     match n {
         0..=15 => b.push(0x80 | n as u8),
-        0..=0xffff => sized(b, 0xde, n as u64, 2),
+        16..=0xffff => sized(b, 0xde, n as u64, 2),
         _ => sized(b, 0xdf, n as u64, 4),
     }
 }

@@ -4,7 +4,7 @@ use sliphost::message::recode;
 use sliphost::prelude::*;
 
 /// Takes a message's name, a line end and its bytes; emits its canonical form,
-/// or the text "error" when it must be refused.
+/// or "error: " and what was expected.
 pub fn conformance(call: &mut Call, rec: Record<'_>) -> Result<()> {
     let value = rec.value();
     let end = value.iter().position(|b| *b == b'\n');
@@ -14,7 +14,7 @@ pub fn conformance(call: &mut Call, rec: Record<'_>) -> Result<()> {
     };
     match recode(std::str::from_utf8(name)?, message) {
         Some(Ok(written)) => call.emit(rec.key(), &written),
-        Some(Err(_)) => call.emit(rec.key(), "error"),
+        Some(Err(e)) => call.emit(rec.key(), &format!("error: {}", e.want)),
         None => bail!("no message is called {}", String::from_utf8_lossy(name)),
     }
     Ok(())

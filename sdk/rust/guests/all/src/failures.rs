@@ -10,7 +10,7 @@ pub static MIB: IntParam = IntParam::required("mib", "MiB to keep per record");
 
 thread_local! {
     /// What grow_memory allocated.
-    static KEPT: RefCell<Vec<Vec<u8>>> = RefCell::new(Vec::new());
+    static KEPT: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Panics on the value "trap" and passes all others on.

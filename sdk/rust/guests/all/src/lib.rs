@@ -34,4 +34,5 @@ export! {
     "spin-forever" => failures::spin_forever, STATELESS;
     "conformance" => conformance::conformance, STATELESS;
     "flights-late" => documents::flights_late, documents::MINUTES, STATELESS;
+    "rename" => documents::rename, STATELESS;
 }
