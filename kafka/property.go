@@ -165,3 +165,37 @@ func newConf(p map[string]string) (*C.rd_kafka_conf_t, error) {
 	}
 	return conf, nil
 }
+
+// libraryProperties returns the names the linked library lists: those of
+// clients and of topics, without the ones that have no value by default.
+func libraryProperties() []string {
+	var names []string
+	list := func(arr **C.char, n C.size_t) {
+		all := unsafe.Slice(arr, int(n))
+		for i := 0; i+1 < len(all); i += 2 {
+			names = append(names, C.GoString(all[i]))
+		}
+		C.rd_kafka_conf_dump_free(arr, n)
+	}
+	var n C.size_t
+	conf := C.rd_kafka_conf_new()
+	defer C.rd_kafka_conf_destroy(conf)
+	list(C.rd_kafka_conf_dump(conf, &n), n)
+	topic := C.rd_kafka_topic_conf_new()
+	defer C.rd_kafka_topic_conf_destroy(topic)
+	list(C.rd_kafka_topic_conf_dump(topic, &n), n)
+	return names
+}
+
+// knowsProperty asks the linked library whether there is such a property.
+func knowsProperty(name string) bool {
+	conf := C.rd_kafka_conf_new()
+	defer C.rd_kafka_conf_destroy(conf)
+	cname := C.CString(name)
+	defer C.free(unsafe.Pointer(cname))
+	var text [512]C.char
+	// A value no property accepts, or some do: only the name matters.
+	cvalue := C.CString("\x01")
+	defer C.free(unsafe.Pointer(cvalue))
+	return C.rd_kafka_conf_set(conf, cname, cvalue, &text[0], C.size_t(len(text))) != C.RD_KAFKA_CONF_UNKNOWN
+}
