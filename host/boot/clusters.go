@@ -169,7 +169,7 @@ func createMissing(ctx context.Context, m *manifest.Manifest, admin *kafka.Admin
 		spec := &m.Topics[ids[i]]
 		switch {
 		case t.Exists:
-		case mayCreate(m, spec):
+		case spec.Create:
 			specs = append(specs, topicSpec(spec))
 		default:
 			found = append(found, manifest.NewError(manifest.CodeTopicMissing, m.Pos("topic", spec.ID),
@@ -182,15 +182,6 @@ func createMissing(ctx context.Context, m *manifest.Manifest, admin *kafka.Admin
 	}
 	_, err = admin.CreateTopics(ctx, specs...)
 	return found, err
-}
-
-// mayCreate says whether the host creates a topic: if the manifest says so,
-// and by default on the embedded broker, which nobody else could prepare.
-func mayCreate(m *manifest.Manifest, t *manifest.Topic) bool {
-	if t.Create {
-		return true
-	}
-	return m.Clusters[t.Cluster].Embedded() && m.Origin("topic", t.ID, "create").Kind == manifest.OriginDefault
 }
 
 func topicSpec(t *manifest.Topic) kafka.TopicSpec {

@@ -63,7 +63,7 @@ func reachTopic(ctx context.Context, m *manifest.Manifest, name string, o Option
 	if err := admin.Ready(ctx); err != nil {
 		return nil, err
 	}
-	if known && mayCreate(m, &t) {
+	if known && t.Create {
 		if _, err := admin.CreateTopics(ctx, topicSpec(&t)); err != nil {
 			return nil, err
 		}

@@ -90,12 +90,12 @@ func (d *decoder) endpoint(text string, s side) (e Endpoint, since int, p *probl
 
 // timerInterval reads what follows "timer:".
 func timerInterval(arg string, has bool) (time.Duration, *problem) {
-	const hint = `write an interval of 1ms or more: "timer:500ms", "timer:1m", "timer:7d"`
+	const hint = `write whole milliseconds, 10ms or more: "timer:500ms", "timer:1m", "timer:7d"`
 	if !has {
 		return 0, &problem{CodeEndpoint, "has no interval", hint}
 	}
 	v, err := parseDuration(arg)
-	if err != nil || v < time.Millisecond {
+	if err != nil || v < 10*time.Millisecond || v%time.Millisecond != 0 {
 		return 0, &problem{CodeEndpoint, "has no interval that a timer can have", hint}
 	}
 	return v, nil

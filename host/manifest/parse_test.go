@@ -222,3 +222,18 @@ func TestLargeManifestsAreReadInTime(t *testing.T) {
 		t.Errorf("%d parameters took %v", len(m.Handlers[0].Params), d)
 	}
 }
+
+// A bare stdout beside no other sink prints in the form the sources give.
+func TestBareStdoutFollowsTheSources(t *testing.T) {
+	for source, want := range map[string]Codec{
+		"stdin": CodecRaw, "stdin:json": CodecJSON, "file:x.ndjson": CodecJSON, "timer:1m": CodecRaw,
+	} {
+		m, err := Parse("m.toml", []byte("version = 1\nname = \"a\"\n[module.m]\npath = \"m.wasm\"\n[handler.h]\nsource = [\""+source+"\"]\nsink = [\"stdout\"]\n"), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := m.Handlers[0].Sinks[0].Codec; got != want {
+			t.Errorf("source %q: stdout has codec %q, want %q", source, got, want)
+		}
+	}
+}

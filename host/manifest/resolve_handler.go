@@ -157,12 +157,23 @@ func (d *decoder) sinksOf(h *Handler, node *node, path []string, u *uses) {
 	h.adaptStdout()
 }
 
-// adaptStdout lets a bare stdout print what the handler's other sinks take: a
-// handler emits one form to every sink.
+// adaptStdout lets a bare stdout print what the handler's other sinks take,
+// since a handler emits one form to every sink; without any, what its sources
+// give, since most of what is emitted comes from there.
 func (h *Handler) adaptStdout() {
-	typed := slices.ContainsFunc(h.Sinks, func(s Sink) bool { return s.Codec.Repr() == ReprValue })
+	typed := func(c Codec) bool { return c.Repr() == ReprValue }
+	others, json := false, false
+	for _, s := range h.Sinks {
+		if s.Kind == EndpointStdout && s.bare() || s.Codec.Repr() == ReprAny {
+			continue
+		}
+		others, json = true, json || typed(s.Codec)
+	}
+	if !others {
+		json = slices.ContainsFunc(h.Sources, func(e Endpoint) bool { return typed(e.Codec) })
+	}
 	for i := range h.Sinks {
-		if s := &h.Sinks[i]; s.Kind == EndpointStdout && s.bare() && typed {
+		if s := &h.Sinks[i]; s.Kind == EndpointStdout && s.bare() && json {
 			s.Codec = CodecJSON
 		}
 	}
