@@ -21,11 +21,12 @@ func (c *cli) root() *cobra.Command {
 		Args:          knownCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.SuggestionsMinimumDistance = 2
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{suggestFlag(cmd, err)} })
 	root.SetHelpCommand(&cobra.Command{Hidden: true, Use: "no-help-command"})
 	root.AddCommand(
-		c.buildCmd(), c.checkCmd(), c.testCmd(), c.runCmd(),
+		c.newCmd(), c.buildCmd(), c.checkCmd(), c.testCmd(), c.runCmd(),
 		c.sendCmd(), c.tapCmd(), c.brokerCmd(),
 		c.inspectCmd(), c.graphCmd(), c.configCmd(), c.explainCmd(), c.schemaCmd(),
 		c.completionCmd(), c.versionCmd(), c.docsCmd(),

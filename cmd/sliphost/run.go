@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -67,59 +68,56 @@ func (c *cli) runLogger(logs *logFlags) (*slog.Logger, *statusLine, error) {
 	return log, line, err
 }
 
-// errForced is the cause of a run's end by a second signal.
-var errForced = errors.New("ended by a second signal, without a last commit; the records since the commit before are processed again at the next start")
+// errForced is how a run ends that does not wait for its last commit.
+var errForced = errors.New("ended without a last commit; the records since the commit before are processed again at the next start")
+
+// drainLimit bounds the time from the first signal to the end: a handler that
+// never returns must not keep the process. The engine gives up its last commit
+// before that.
+const drainLimit = 30 * time.Second
 
 // runManifest is the life of one host.
 func (c *cli) runManifest(ctx context.Context, src *source, o boot.Options, line *statusLine) error {
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	defer signal.Stop(signals)
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	drain := make(chan struct{})
-	stopped := make(chan struct{})
-	defer close(stopped)
-	go watchSignals(signals, drain, stopped, cancel, o.Logger)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	s := watchSignals(o.Logger)
+	defer s.stop()
 
 	m, err := c.load(src, o)
 	if err != nil {
 		return err
 	}
+	// Nothing is processed before Open returns: a first signal ends it.
 	opening, abandon := context.WithCancel(ctx)
 	defer abandon()
-	go func() {
-		// Nothing is processed before Open returns: a first signal ends it.
-		select {
-		case <-drain:
-			abandon()
-		case <-opening.Done():
-		}
-	}()
+	unhook := context.AfterFunc(s.first, abandon)
 	app, err := boot.Open(opening, m, o)
+	unhook()
 	if err != nil {
-		select {
-		case <-drain:
+		if s.first.Err() != nil {
 			return nil
-		default:
-			return err
 		}
+		return err
 	}
-	defer app.Close()
-	go func() {
-		select {
-		case <-drain:
-			app.Drain()
-		case <-stopped:
-		}
-	}()
+	defer context.AfterFunc(s.first, app.Drain)()
 	if line != nil {
 		line.start(app)
 		defer line.stop()
 	}
-	err = app.Run(ctx)
-	if cause := context.Cause(ctx); errors.Is(cause, errForced) {
-		return cause
+	start := time.Now()
+	o.Logger.Info("running", "app", m.Name, "manifest", m.File, "until_idle", o.UntilIdle)
+	done := make(chan error, 1)
+	go func() { done <- app.Run(ctx) }()
+	select {
+	case err = <-done:
+	case <-s.last.Done():
+		// Whatever still runs ends with the process.
+		return errForced
+	}
+	st := app.Status()
+	o.Logger.Info("stopped", "app", m.Name, "records", st.Records, "commits", st.Commits, "seconds", time.Since(start).Seconds())
+	if cerr := app.Close(); err == nil && cerr != nil {
+		return cerr
 	}
 	if err != nil {
 		return fmt.Errorf("run %s: %w", m.File, err)
@@ -127,19 +125,48 @@ func (c *cli) runManifest(ctx context.Context, src *source, o boot.Options, line
 	return nil
 }
 
-// watchSignals closes drain at the first signal and cancels at the second.
-func watchSignals(signals <-chan os.Signal, drain chan<- struct{}, stopped <-chan struct{}, cancel context.CancelCauseFunc, log *slog.Logger) {
-	for n := 0; ; n++ {
-		select {
-		case s := <-signals:
-			if n > 0 {
-				cancel(errForced)
+// signals turns SIGTERM and SIGINT into contexts: first ends with the first of
+// them, last with the second or when drainLimit is over.
+type signals struct {
+	first, last context.Context
+	stop        func()
+}
+
+func watchSignals(log *slog.Logger) *signals {
+	arrived := make(chan os.Signal, 2)
+	signal.Notify(arrived, os.Interrupt, syscall.SIGTERM)
+	first, drain := context.WithCancel(context.Background())
+	last, force := context.WithCancel(context.Background())
+	stopped, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		var limit <-chan time.Time
+		for {
+			select {
+			case <-stopped:
 				return
+			case <-limit:
+				log.Error("draining takes too long", "limit", drainLimit)
+				force()
+				return
+			case sig := <-arrived:
+				if limit != nil {
+					force()
+					return
+				}
+				log.Info("draining: the records in hand are finished and committed; a second signal ends it at once", "signal", sig.String())
+				drain()
+				t := time.NewTimer(drainLimit)
+				defer t.Stop()
+				limit = t.C
 			}
-			log.Info("draining: the records in hand are finished and committed; a second signal ends it at once", "signal", s.String())
-			close(drain)
-		case <-stopped:
-			return
 		}
-	}
+	}()
+	return &signals{first: first, last: last, stop: func() {
+		signal.Stop(arrived)
+		close(stopped)
+		<-done
+		drain()
+		force()
+	}}
 }

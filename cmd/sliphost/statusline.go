@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"sync"
 	"time"
 
@@ -16,6 +17,8 @@ import (
 type statusOf interface {
 	Status() host.Status
 	BatchTimes() []*host.Histogram
+	// Lag is how many records the group is behind, -1 while not known.
+	Lag() int64
 }
 
 // statusLine keeps one line up to date below what is written through it. It is
@@ -73,7 +76,7 @@ func (l *statusLine) start(s statusOf) {
 			case <-l.end:
 				return
 			case now := <-tick.C:
-				l.set(clip(m.line(s.Status(), s.BatchTimes(), now), width(l.w)))
+				l.set(clip(m.line(s.Status(), s.BatchTimes(), s.Lag(), now), width(l.w)))
 			}
 		}
 	}()
@@ -119,7 +122,7 @@ type meter struct {
 }
 
 // line describes the time since the last call.
-func (m *meter) line(s host.Status, times []*host.Histogram, now time.Time) string {
+func (m *meter) line(s host.Status, times []*host.Histogram, lag int64, now time.Time) string {
 	rate := float64(s.Records-m.records) / max(now.Sub(m.at).Seconds(), 1e-3)
 	m.at, m.records = now, s.Records
 	var failed, dead uint64
@@ -127,20 +130,21 @@ func (m *meter) line(s host.Status, times []*host.Histogram, now time.Time) stri
 		failed += h.Failed
 		dead += h.DeadLetters
 	}
-	var pending int64
 	partitions, stopped := 0, 0
 	for _, w := range s.Workers {
+		partitions += len(w.Partitions)
 		for _, p := range w.Partitions {
-			partitions++
-			pending += max(p.Next-p.Committed, 0) * int64(btoi(p.Committed >= 0))
-			pending += p.Waiting
 			if p.Stopped != "" {
 				stopped++
 			}
 		}
 	}
-	text := fmt.Sprintf("%s: %.0f records/s, %d in all, %s, pending %d, p99 %s, errors %d",
-		s.State, rate, s.Records, plural(partitions, "partition"), pending, m.p99(times), failed)
+	behind := "?"
+	if lag >= 0 {
+		behind = strconv.FormatInt(lag, 10)
+	}
+	text := fmt.Sprintf("%s: %.0f records/s, %d in all, %s, lag %s, p99 %s, errors %d",
+		s.State, rate, s.Records, plural(partitions, "partition"), behind, m.p99(times), failed)
 	if dead > 0 {
 		text += fmt.Sprintf(", dead letters %d", dead)
 	}
@@ -180,11 +184,4 @@ func (m *meter) p99(times []*host.Histogram) string {
 		}
 	}
 	return "-"
-}
-
-func btoi(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }

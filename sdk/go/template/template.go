@@ -19,7 +19,7 @@ import (
 // files are a package of this repository, so they are compiled and tested
 // with everything else.
 //
-//go:embed project/README.md project/manifest.toml project/handlers project/gitignore
+//go:embed project/README.md project/manifest.toml project/hello.test.toml project/handlers project/gitignore
 var project embed.FS
 
 const (
