@@ -12,9 +12,10 @@ const (
 )
 
 // Hooks is what a slot's owner hears of during its calls. Every hook may be
-// nil. Hooks run inside Process, on its goroutine; what instances say while
-// they start is held back until they take over. They must neither call into
-// the slot nor keep a slice they are given.
+// nil. Hooks run inside Open, Process and Close, on the caller's goroutine; what
+// a spare says while it starts is held back until it takes over. They must not
+// keep a slice they are given, and of the slot's methods they may call
+// RequestStop and ClearStop only.
 //
 // Text is bounded (a line of at most 4 KB) and holds no control characters:
 // they arrive as escapes such as \x1b, so that a guest can forge no line.
@@ -31,7 +32,8 @@ type Hooks struct {
 	// each of them answers abi.ResultUnbound.
 	State State
 	// WallClock is the real time in milliseconds since 1970 for modules loaded
-	// with Nondeterministic; nil is the host's clock.
+	// with Nondeterministic; nil is the host's clock. A spare that starts may
+	// call it at any time.
 	WallClock func() int64
 }
 

@@ -51,6 +51,30 @@ func TestSpareTakesOver(t *testing.T) {
 	waitSpare(t, s)
 }
 
+func TestMemoryOfDeadInstancesIsReturned(t *testing.T) {
+	s := open(t, trapOn(3), Limits{}, Hooks{})
+	for range 3 {
+		old := s.active
+		if _, _, err := process(t, s, 3); err == nil {
+			t.Fatal("no trap")
+		}
+		if old.linear.base != nil || old.mod != nil {
+			t.Error("an instance that trapped still has its memory")
+		}
+		if _, _, err := process(t, s, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	waitSpare(t, s)
+	active := s.active
+	if err := s.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if active.linear.base != nil {
+		t.Error("a closed slot still has memory")
+	}
+}
+
 func TestSpareThatDoesNotStart(t *testing.T) {
 	// slip_init succeeds or not by a memory cell no instance shares: instances
 	// are told apart by the random numbers they draw, which are the same. So
