@@ -325,6 +325,12 @@ macro_rules! plain {
 
 plain!(bool => Bool, i32 => Int, u32 => Int, i64 => Int, f64 => Float, &'a str => Str, &'a [u8] => Bytes, Doc<'a> => Doc);
 
+impl<'a> From<&'a String> for Plain<'a> {
+    fn from(v: &'a String) -> Self {
+        Plain::Str(v)
+    }
+}
+
 /// Writes msgpack values one after the other. [`Writer::map`] and
 /// [`Writer::array`] write a header only: the caller writes as many values
 /// behind it as it announced.
@@ -406,6 +412,11 @@ impl<'b> Writer<'b> {
             Plain::Bytes(v) => self.bytes(v),
             Plain::Doc(v) => self.doc(v),
         }
+    }
+
+    /// Writes a map of these fields.
+    pub fn fields(&mut self, fields: &[(&str, Plain<'_>)]) -> Result<()> {
+        self.edit(Doc::null(), fields)
     }
 
     /// Writes a map with some of its fields set: those that are there keep

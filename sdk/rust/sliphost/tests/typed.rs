@@ -1,4 +1,5 @@
 //! Typed values: what serde types become, and what is refused.
+#![cfg(feature = "serde")]
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
