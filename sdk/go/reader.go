@@ -19,11 +19,12 @@ type Unmarshaler interface {
 // error sticks and later reads return zero values, so that Err is asked once.
 type Reader struct {
 	abi.Reader
+	src   []byte
 	field string
 }
 
 // NewReader returns a reader at the start of b.
-func NewReader(b []byte) *Reader { return &Reader{Reader: abi.NewReader(b)} }
+func NewReader(b []byte) *Reader { return &Reader{Reader: abi.NewReader(b), src: b} }
 
 // Fields reads a map and iterates over its field names. The body reads the
 // value of each, with Skip for those it does not know:
@@ -78,8 +79,8 @@ func (r *Reader) Err() error {
 	text := err.Error()
 	if s, ok := err.(*abi.SyntaxError); ok {
 		text = "want " + s.Want
-		if typeWanted(s.Want) && len(r.Rest()) > 0 {
-			text += ", got " + kindOf(r.Rest()).String()
+		if typeWanted(s.Want) && s.Offset < len(r.src) {
+			text += ", got " + kindOf(r.src[s.Offset:]).String()
 		}
 	}
 	if r.field != "" {
@@ -101,7 +102,7 @@ func typeWanted(want string) bool {
 // Unmarshal reads one msgpack value from b into v, which is what
 // [Record.Decode] takes. Bytes after the value are an error.
 func Unmarshal(b []byte, v any) error {
-	r := Reader{Reader: abi.NewReader(b)}
+	r := Reader{Reader: abi.NewReader(b), src: b}
 	if err := r.value(v); err != nil {
 		return err
 	}

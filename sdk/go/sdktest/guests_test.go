@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sliphost/sliphost/abi"
+	"github.com/sliphost/sliphost/abi/abitest"
 )
 
 func outputLine(o *abi.Output) string {
@@ -40,6 +41,25 @@ func bind(function string, params []abi.Param, sinks ...string) abi.Binding {
 		b.Sinks = append(b.Sinks, abi.Endpoint{Name: s})
 	}
 	return b
+}
+
+// msgpack gives a binding decoded values.
+func msgpack(b abi.Binding) abi.Binding {
+	for i := range b.Sinks {
+		b.Sinks[i].Value = abi.ReprMsgpack
+	}
+	b.Sources[0].Value = abi.ReprMsgpack
+	return b
+}
+
+// flight is a line of flights.ndjson as the host decodes it.
+func flight(delay int64) []byte {
+	b := abi.AppendMapHeader(nil, 5)
+	b = abi.AppendStr(abi.AppendStr(b, "date"), "2001/01/01 00:47")
+	b = abi.AppendInt(abi.AppendStr(b, "delay"), delay)
+	b = abi.AppendInt(abi.AppendStr(b, "distance"), 1750)
+	b = abi.AppendStr(abi.AppendStr(b, "origin"), "DTW")
+	return abi.AppendStr(abi.AppendStr(b, "destination"), "LAS")
 }
 
 func TestGuestsAnswerByTheContract(t *testing.T) {
@@ -97,6 +117,18 @@ func TestGuestsAnswerByTheContract(t *testing.T) {
 				}
 			},
 		},
+		{
+			name: "flights-late", bind: msgpack(bind("flights-late", []abi.Param{{Name: "minutes", Value: abi.AppendInt(nil, 60)}})),
+			recs: []rec{{value: flight(66)}, {value: flight(60)}, {value: []byte{0x81, 0xa5, 'd', 'e', 'l', 'a', 'y', 0xa1, 'x'}}},
+			want: []string{
+				"0", fmt.Sprintf("  sink -1 value %q", append(append([]byte{0x86}, flight(66)[1:]...), "\xa4late\xc3"...)),
+				`2 error decode: field "delay": want integer, got string`,
+			},
+		},
+		{
+			name: "rename", bind: msgpack(bind("rename", nil)), recs: []rec{{value: flight(-5)}, {value: []byte{0xc0}}},
+			want: []string{"0", fmt.Sprintf("  sink -1 value %q", flight(-5)), "1 error decode: want map, got null"},
+		},
 		{name: "upper", bind: bind("upper", nil), recs: values("aZ1\xc3\xa4"), want: []string{"0", "  sink -1 value \"AZ1\u00e4\""}},
 		{name: "proxied", bind: bind("proxied", nil), recs: values("x"), want: []string{"0", `  sink -1 value "Proxied x!"`}},
 	} {
@@ -114,6 +146,9 @@ func TestGuestsAnswerByTheContract(t *testing.T) {
 			}
 			if done := h.word(abi.ProgressDoneAt); done != uint32(len(tc.recs)) {
 				t.Errorf("done %d of %d", done, len(tc.recs))
+			}
+			if tc.name != "log" && len(h.logs) > 0 {
+				t.Errorf("logs %q", h.logs)
 			}
 			if tc.extras != nil {
 				tc.extras(t, h)
@@ -139,6 +174,69 @@ func TestTrapKeepsResultsBeforeAndNamesThePlace(t *testing.T) {
 		if !strings.Contains(h.stderr.String(), want) {
 			t.Errorf("stderr does not say %q:\n%s", want, h.stderr.String())
 		}
+	}
+}
+
+// TestVectorsInsideWebAssembly runs every byte vector of the ABI through the
+// codec as a guest has it, on a 32-bit memory.
+func TestVectorsInsideWebAssembly(t *testing.T) {
+	all, err := abitest.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) < 100 {
+		t.Fatalf("only %d vectors", len(all))
+	}
+	h := start(t, "all")
+	h.init(0, bind("conformance", nil))
+	for _, v := range all {
+		reply, err := h.run(0, batch(abi.KindRecords, rec{value: append([]byte(v.Message+"\n"), v.Wire...)}))
+		if err != nil {
+			t.Fatalf("%s: %s: %v", v.Message, v.Name, err)
+		}
+		want := string(v.Canon)
+		if v.Class == abitest.Reject {
+			want = "error: " + v.Want
+		}
+		if diff := cmp.Diff([]string{"0", fmt.Sprintf("  sink -1 value %q", want)}, read(t, reply)); diff != "" {
+			t.Errorf("%s: %s: %s", v.Message, v.Name, diff)
+		}
+	}
+}
+
+// TestMemoryStaysConstant sends a million batches to one instance.
+func TestMemoryStaysConstant(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a million batches")
+	}
+	h := start(t, "identity")
+	h.init(0, bind("identity", nil))
+	msg := batch(abi.KindRecords, values("a", "b")...)
+	send := func(n int) uint32 {
+		for range n {
+			if _, err := h.run(0, msg); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return h.mem.Size()
+	}
+	if warm, after := send(1000), send(1_000_000); after != warm {
+		t.Errorf("memory grew from %d to %d bytes", warm, after)
+	}
+}
+
+func TestAMillionOutputsLeaveABoundedGuest(t *testing.T) {
+	h := start(t, "all")
+	h.init(0, bind("flood", []abi.Param{{Name: "n", Value: abi.AppendInt(nil, 1_000_000)}}))
+	before := h.mem.Size()
+	if _, err := h.run(0, batch(abi.KindRecords, values("a")...)); err != nil {
+		t.Fatal(err)
+	}
+	if h.pieces < 100 || h.mem.Size() > before+2<<20 {
+		t.Errorf("%d pieces; memory grew from %d to %d bytes", h.pieces, before, h.mem.Size())
+	}
+	if n := len(h.flushed); n < 100_000_000 {
+		t.Errorf("%d bytes of outputs", n)
 	}
 }
 

@@ -78,21 +78,41 @@ type runner struct {
 	stack   [2]uint64
 }
 
-var (
-	cacheOnce sync.Once
-	cache     wazero.CompilationCache
-)
+// compiled keeps what start has compiled: it is shared as long as one runtime
+// holds it.
+var compiled struct {
+	sync.Mutex
+	cache  wazero.CompilationCache
+	guests map[string]wazero.Runtime
+}
+
+func compile(t testing.TB, guest string, wasm []byte) wazero.RuntimeConfig {
+	t.Helper()
+	compiled.Lock()
+	defer compiled.Unlock()
+	if compiled.guests == nil {
+		compiled.cache, compiled.guests = wazero.NewCompilationCache(), map[string]wazero.Runtime{}
+	}
+	config := wazero.NewRuntimeConfig().WithCompilationCache(compiled.cache)
+	if compiled.guests[guest] == nil {
+		rt := wazero.NewRuntimeWithConfig(context.Background(), config)
+		if _, err := rt.CompileModule(context.Background(), wasm); err != nil {
+			t.Fatal(err)
+		}
+		compiled.guests[guest] = rt
+	}
+	return config
+}
 
 func start(t testing.TB, guest string) *runner {
 	t.Helper()
-	cacheOnce.Do(func() { cache = wazero.NewCompilationCache() })
 	ctx := context.Background()
 	wasm, err := os.ReadFile(guestPath(t, guest))
 	if err != nil {
 		t.Fatal(err)
 	}
 	h := &runner{t: t, metrics: map[string]float64{}}
-	h.rt = wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithCompilationCache(cache))
+	h.rt = wazero.NewRuntimeWithConfig(ctx, compile(t, guest, wasm))
 	t.Cleanup(func() { h.rt.Close(ctx) })
 	wasi_snapshot_preview1.MustInstantiate(ctx, h.rt)
 	h.imports(ctx)
