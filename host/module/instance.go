@@ -269,6 +269,7 @@ func (in *instance) takeBlock(reply *abi.InitReply) error {
 func (in *instance) begin(handler int32, count int32, head, records []byte) error {
 	in.call = call{handler: handler, count: uint32(count), kind: noKind, head: head, records: records}
 	in.linear.refused = false
+	in.print.message = in.print.message[:0]
 	n := len(head) + len(records)
 	if n > int(in.capacity) {
 		if err := in.grow(n); err != nil {

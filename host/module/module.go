@@ -44,7 +44,7 @@ type Limits struct {
 	// 4 GiB. The key in the manifest is memory.
 	Memory int64
 	// Output bounds the bytes one call may hand over, pieces included; default
-	// 256 MiB. The key is output.
+	// 128 MiB. The key is output.
 	Output int64
 	// LogLines bounds the lines (log calls, stdout, stderr) passed on per second
 	// and slot; the others are counted and the count is reported. Default 1,000.
@@ -56,7 +56,7 @@ type Limits struct {
 // Defaults for Limits.
 const (
 	DefaultMemory   = 64 << 20
-	DefaultOutput   = 256 << 20
+	DefaultOutput   = 128 << 20
 	DefaultLogLines = 1000
 	DefaultMetrics  = 100_000
 )

@@ -196,8 +196,10 @@ func TestLinesAreLimitedInRate(t *testing.T) {
 
 func TestHostCallsWhereTheyAreNotAllowed(t *testing.T) {
 	imports := []wasmtest.Import{
-		{Module: abi.ImportModule, Name: "savepoint", Sig: "i>i"}, {Module: abi.ImportModule, Name: "seek", Sig: "iiI>i"},
-		{Module: abi.ImportModule, Name: "cache_get", Sig: "iiiii>I"}, {Module: abi.ImportModule, Name: "stream_time", Sig: ">I"},
+		{Module: abi.ImportModule, Name: "savepoint", Sig: "i>i"},
+		{Module: abi.ImportModule, Name: "seek", Sig: "iiI>i"},
+		{Module: abi.ImportModule, Name: "cache_get", Sig: "iiiii>I"},
+		{Module: abi.ImportModule, Name: "stream_time", Sig: ">I"},
 		{Module: abi.ImportModule, Name: "log", Sig: "iii"},
 	}
 	// The number of answers that are ResultUnbound is the reply's length.

@@ -75,6 +75,16 @@ func TestMemoryOfDeadInstancesIsReturned(t *testing.T) {
 	}
 }
 
+func TestSystemWithoutMemory(t *testing.T) {
+	m := load(t, Source{Bytes: wasmtest.Guest{}.Build()})
+	m.limits.Memory = 1 << 60 // no system has that range of addresses
+	_, err := m.Open(t.Context(), bind("h"), Hooks{})
+	var init *InitError
+	if !errors.As(err, &init) || !strings.Contains(err.Error(), "the system has no memory for another instance") {
+		t.Error(err)
+	}
+}
+
 func TestSpareThatDoesNotStart(t *testing.T) {
 	// slip_init succeeds or not by a memory cell no instance shares: instances
 	// are told apart by the random numbers they draw, which are the same. So
@@ -115,16 +125,20 @@ func TestSpareThatDoesNotStart(t *testing.T) {
 		return false
 	}
 	// The active instance and the spare were made while starting still worked.
-	if !starts() || !starts() || starts() {
-		t.Fatal("want two instances that start and one that does not")
+	for i, want := range []bool{true, true, false} {
+		if starts() != want {
+			t.Fatalf("instance %d starts: %v", i, !want)
+		}
 	}
 	mu.Lock()
 	good = true
 	mu.Unlock()
-	// One more may have failed before.
-	if !starts() && !starts() {
-		t.Error("the slot does not recover")
+	for range 2 { // one more may have failed before
+		if starts() {
+			return
+		}
 	}
+	t.Error("the slot does not recover")
 }
 
 // stopper is a guest that handles records one after the other, calling log for

@@ -41,7 +41,8 @@ func (in *instance) wallClock(mem api.Memory) uint64 {
 // maxMillis is the largest timestamp whose nanoseconds fit.
 const maxMillis = (1<<63 - 1) / 1_000_000
 
-// noKind is a kind of batch that does not exist.
+// noKind is a kind of batch that does not exist. As a bit of abi.Func.Calls it
+// is CallDescribe: as little is allowed.
 const noKind = 31
 
 // body is what follows the header of the message's array. The header's count
