@@ -1,0 +1,12 @@
+package metrics
+
+import (
+	"flag"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+var update = flag.Bool("update", false, "write docs/metrics.md and the golden files anew")
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -1,0 +1,140 @@
+package metrics
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// family is a metric with all its series.
+type family struct {
+	name   string
+	kind   prometheus.ValueType
+	labels []string
+	help   string
+}
+
+// histogram stands beside the kinds that the library names, which has none
+// for it.
+const histogram = prometheus.ValueType(-1)
+
+// familyID is a family's place in the table.
+type familyID int
+
+// The families, in the order of the reference page.
+const (
+	buildInfo familyID = iota
+	hostInfo
+	hostState
+	hostReady
+	configGeneration
+	hostRecords
+	hostCommits
+	hostRewinds
+	handlerInfo
+	handlerRecords
+	handlerOutputs
+	handlerFailures
+	handlerTraps
+	handlerDropped
+	handlerSkipped
+	handlerDeadLetters
+	handlerRefused
+	workerPartitions
+	workerStopped
+	workerWaiting
+	workerUncommitted
+	batchDuration
+	partitionCommitted
+	partitionStopped
+	kafkaLag
+	kafkaFetchedRecords
+	kafkaFetchedBytes
+	kafkaQueuedRecords
+	kafkaQueuedBytes
+	kafkaLimitRecords
+	kafkaLimitBytes
+	kafkaOperations
+	kafkaSentRecords
+	kafkaReceivedRecords
+	kafkaSentBytes
+	kafkaReceivedBytes
+	kafkaRebalances
+	kafkaStatistics
+	brokerUp
+	brokerRTT
+	brokerRequests
+	brokerErrors
+	familyCount
+)
+
+var (
+	byHandler   = []string{"handler", "module"}
+	byWorker    = []string{"worker", "cluster"}
+	byPartition = []string{"worker", "source", "partition"}
+	byMember    = []string{"cluster", "worker"}
+	byClient    = []string{"cluster", "kind", "worker"}
+	byBroker    = []string{"cluster", "kind", "worker", "broker"}
+)
+
+const (
+	counter = prometheus.CounterValue
+	gauge   = prometheus.GaugeValue
+)
+
+// families is the table that registration and the reference page are made
+// from. Nothing writes to it.
+var families = [familyCount]family{
+	buildInfo:        {"sliphost_build_info", gauge, []string{"version", "abi", "go"}, "Always 1; the labels tell the program's version, the version of the ABI it speaks and that of Go."},
+	hostInfo:         {"sliphost_host_info", gauge, []string{"app"}, "Always 1; the label is the manifest's name."},
+	hostState:        {"sliphost_host_state", gauge, []string{"state"}, "1 for the state the host is in, 0 for the others: starting, running, draining, stopped."},
+	hostReady:        {"sliphost_host_ready", gauge, nil, "1 when all workers run and none drains, as /readyz says."},
+	configGeneration: {"sliphost_config_generation", gauge, nil, "Number of the manifest that runs, counted from 1 at the start of the process."},
+	hostRecords:      {"sliphost_host_records_total", counter, nil, "Input records whose effects are handed over."},
+	hostCommits:      {"sliphost_host_commits_total", counter, nil, "Commits of input positions, all workers."},
+	hostRewinds:      {"sliphost_host_rewinds_total", counter, nil, "Times that uncommitted work was given up, to be done again from the last commit."},
+
+	handlerInfo:        {"sliphost_handler_info", gauge, []string{"handler", "module", "sha256"}, "Always 1; sha256 is the hash of the module that the handler runs."},
+	handlerRecords:     {"sliphost_handler_records_total", counter, byHandler, "Records that the handler finished."},
+	handlerOutputs:     {"sliphost_handler_outputs_total", counter, byHandler, "Records that the handler emitted."},
+	handlerFailures:    {"sliphost_handler_failures_total", counter, byHandler, "Calls for a record that did not succeed, each try counted."},
+	handlerTraps:       {"sliphost_handler_traps_total", counter, byHandler, "Calls that ended in a trap of the module; failures too."},
+	handlerDropped:     {"sliphost_handler_dropped_records_total", counter, byHandler, "Records that the handler asked to drop."},
+	handlerSkipped:     {"sliphost_handler_skipped_records_total", counter, byHandler, "Records passed over after their last try, by the policy skip."},
+	handlerDeadLetters: {"sliphost_handler_dead_letters_total", counter, byHandler, "Records written to the dead-letter topic after their last try."},
+	handlerRefused:     {"sliphost_handler_metrics_refused_total", counter, []string{"handler", "reason"}, "Metric calls of the handler without effect: limit (too many names), kind (the name is in use for another kind), value (a counter that would fall, or no number)."},
+
+	workerPartitions:   {"sliphost_worker_partitions", gauge, byWorker, "Partitions that the worker owns, as of its last commit."},
+	workerStopped:      {"sliphost_worker_stopped_partitions", gauge, byWorker, "Owned partitions that stand still because of a failure."},
+	workerWaiting:      {"sliphost_worker_waiting_records", gauge, byWorker, "Records held back behind one that waits for its next try."},
+	workerUncommitted:  {"sliphost_worker_uncommitted_records", gauge, byWorker, "Offsets between the committed and the next position of the owned partitions."},
+	batchDuration:      {"sliphost_batch_duration_seconds", histogram, byWorker, "Time from a poll's return to the hand-over of its outputs."},
+	partitionCommitted: {"sliphost_partition_committed_offset", gauge, byPartition, "The group's committed position of an owned partition. It falls when the group is reset."},
+	partitionStopped:   {"sliphost_partition_stopped", gauge, byPartition, "1 if the owned partition stands still because of a failure; /v1/status says which."},
+
+	kafkaLag:             {"sliphost_kafka_lag_records", gauge, []string{"cluster", "topic", "partition"}, "Records between the committed position and the end of an owned partition."},
+	kafkaFetchedRecords:  {"sliphost_kafka_fetched_records", gauge, byMember, "Records that the consumer has fetched ahead."},
+	kafkaFetchedBytes:    {"sliphost_kafka_fetched_bytes", gauge, byMember, "Size of the records that the consumer has fetched ahead."},
+	kafkaQueuedRecords:   {"sliphost_kafka_queued_records", gauge, byMember, "Records handed to the producer that no broker has acknowledged."},
+	kafkaQueuedBytes:     {"sliphost_kafka_queued_bytes", gauge, byMember, "Size of the records that no broker has acknowledged."},
+	kafkaLimitRecords:    {"sliphost_kafka_queue_limit_records", gauge, byMember, "Number of unacknowledged records at which the producer waits."},
+	kafkaLimitBytes:      {"sliphost_kafka_queue_limit_bytes", gauge, byMember, "Size of unacknowledged records at which the producer waits."},
+	kafkaOperations:      {"sliphost_kafka_client_operations", gauge, byClient, "Events of the client that wait for the worker."},
+	kafkaSentRecords:     {"sliphost_kafka_sent_records_total", counter, byClient, "Records that the client sent, repeats included."},
+	kafkaReceivedRecords: {"sliphost_kafka_received_records_total", counter, byClient, "Records that the client received."},
+	kafkaSentBytes:       {"sliphost_kafka_sent_bytes_total", counter, byClient, "Bytes of all requests."},
+	kafkaReceivedBytes:   {"sliphost_kafka_received_bytes_total", counter, byClient, "Bytes of all answers."},
+	kafkaRebalances:      {"sliphost_kafka_rebalances_total", counter, byMember, "Assignments that the group has given the member."},
+	kafkaStatistics:      {"sliphost_kafka_statistics_timestamp_seconds", gauge, byClient, "When the client last reported; all values of Kafka clients are from then."},
+	brokerUp:             {"sliphost_kafka_broker_up", gauge, byBroker, "1 if the client is connected to the broker. It connects to those it needs."},
+	brokerRTT:            {"sliphost_kafka_broker_rtt_seconds", gauge, []string{"cluster", "kind", "worker", "broker", "stat"}, "Round trips since the report before: stat is avg, p99 or max."},
+	brokerRequests:       {"sliphost_kafka_broker_requests", gauge, []string{"cluster", "kind", "worker", "broker", "state"}, "Requests to the broker: state is queued (not sent) or waiting (not answered)."},
+	brokerErrors:         {"sliphost_kafka_broker_errors_total", counter, byBroker, "Failed requests and broken connections."},
+}
+
+// sections are the headings of the reference page and where they start.
+var sections = []struct {
+	first familyID
+	title string
+}{
+	{buildInfo, "Host"},
+	{handlerInfo, "Handlers"},
+	{workerPartitions, "Workers and partitions"},
+	{kafkaLag, "Kafka clients"},
+}
