@@ -23,7 +23,7 @@ func (c *cli) buildCmd() *cobra.Command {
 		Args:    wants(0, 1, "one manifest"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			src.arg(args)
-			m, err := c.load(&src, c.options(c.quiet()))
+			m, err := src.load(c.options(c.quiet()))
 			if err != nil {
 				return err
 			}

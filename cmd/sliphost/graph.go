@@ -19,7 +19,7 @@ func (c *cli) graphCmd() *cobra.Command {
 		Args:    wants(0, 1, "one manifest"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			src.arg(args)
-			m, err := c.load(&src, c.options(c.quiet()))
+			m, err := src.load(c.options(c.quiet()))
 			if err != nil {
 				return err
 			}

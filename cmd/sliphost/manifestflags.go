@@ -43,15 +43,11 @@ func (s *source) arg(args []string) {
 	}
 }
 
-// load reads the manifest and shows its warnings.
-func (c *cli) load(s *source, o boot.Options) (*manifest.Manifest, error) {
+// load reads the manifest. Its warnings are for those commands to show that
+// are about the whole of it.
+func (s *source) load(o boot.Options) (*manifest.Manifest, error) {
 	o.Set = s.set
-	m, err := boot.Load(s.path, o)
-	if err != nil {
-		return nil, err
-	}
-	c.findings(m.Warnings)
-	return m, nil
+	return boot.Load(s.path, o)
 }
 
 // options are what every command hands to boot.

@@ -83,10 +83,11 @@ func (c *cli) runManifest(ctx context.Context, src *source, o boot.Options, line
 	s := watchSignals(o.Logger)
 	defer s.stop()
 
-	m, err := c.load(src, o)
+	m, err := src.load(o)
 	if err != nil {
 		return err
 	}
+	c.findings(m.Warnings)
 	// Nothing is processed before Open returns: a first signal ends it.
 	opening, abandon := context.WithCancel(ctx)
 	defer abandon()

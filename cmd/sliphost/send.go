@@ -116,7 +116,7 @@ func (c *cli) send(ctx context.Context, src *source, topic string, values []stri
 	ctx, stop := interruptible(ctx)
 	defer stop()
 	o := c.options(c.quiet())
-	m, err := c.load(src, o)
+	m, err := src.load(o)
 	if err != nil {
 		return err
 	}

@@ -100,7 +100,7 @@ func (c *cli) tap(ctx context.Context, src *source, topic string, t boot.TapOpti
 	ctx, stop := interruptible(ctx)
 	defer stop()
 	o := c.options(c.quiet())
-	m, err := c.load(src, o)
+	m, err := src.load(o)
 	if err != nil {
 		return err
 	}
