@@ -172,6 +172,17 @@ func (r *Reader) longInt() int64 {
 
 // Uint reads a non-negative integer.
 func (r *Reader) Uint() uint64 {
+	if r.off < len(r.buf) {
+		if c := r.buf[r.off]; c < 0x80 {
+			r.off++
+			return uint64(c)
+		}
+	}
+	return r.longUint()
+}
+
+// longUint reads a non-negative integer of more than one byte.
+func (r *Reader) longUint() uint64 {
 	const want = "non-negative integer"
 	c, ok := r.next(want)
 	if !ok {
@@ -179,9 +190,6 @@ func (r *Reader) Uint() uint64 {
 	}
 	at := r.off
 	switch {
-	case c < 0x80:
-		r.off++
-		return uint64(c)
 	case c >= 0xcc && c <= 0xcf:
 		v, _ := r.big(1<<(c-0xcc), want)
 		return v
@@ -369,10 +377,9 @@ func (r *Reader) otherArray() int {
 func (r *Reader) ArrayMin(n int, want string) int {
 	at := r.off
 	got := r.Array()
-	if r.err == nil && got < n {
+	if got < n {
+		// Also after an error, which sticks.
 		r.failAt(at, want)
-	}
-	if r.err != nil {
 		return 0
 	}
 	return got - n

@@ -99,7 +99,9 @@ type Result struct {
 func ReadResult(r *Reader, res *Result) {
 	start := r.off
 	more := r.ArrayMin(3, "a result of at least 3 fields")
-	*res = Result{Index: r.index()}
+	res.Index = r.index()
+	res.Status, res.Outputs, res.more = 0, 0, 0
+	res.Code, res.Message, res.RetryAfterMs = 0, nil, 0
 	at := r.off
 	status := r.Uint()
 	if r.err != nil {
@@ -143,12 +145,18 @@ func EndResult(r *Reader, res *Result) { r.SkipN(res.more) }
 func ReadOutput(r *Reader, o *Output) {
 	n := r.ArrayMin(3, "an output of at least 3 fields")
 	at := r.off
-	*o = Output{Sink: r.Int32()}
+	o.Sink = r.Int32()
 	if o.Sink < EverySink {
 		r.failAt(at, "a sink from -1 up")
 	}
 	o.Key = r.Bytes()
 	o.Value = r.Bytes()
+	o.Headers = nil
+	o.Timestamp, o.HasTimestamp = 0, false
+	o.Partition, o.HasPartition = 0, false
+	if n == 0 {
+		return
+	}
 	if n > 0 && !r.Nil() {
 		o.Headers = r.headers()
 	}
