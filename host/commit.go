@@ -17,6 +17,9 @@ func (w *worker) commit(ctx context.Context) error {
 	if err := w.flush(ctx); err != nil {
 		return err
 	}
+	if w.consumer == nil && len(w.topics) > 0 {
+		return nil // between two memberships: nothing is owned
+	}
 	var offsets []abi.TopicOffset
 	for part, t := range w.tasks {
 		if t.next != t.committed {
@@ -41,7 +44,7 @@ func (w *worker) commit(ctx context.Context) error {
 		t.committed = t.next
 	}
 	w.uncommitted = false
-	w.retryCommit, w.givenUp = 0, 0
+	w.retryCommit, w.givenUp, w.restarts = 0, 0, 0
 	w.stats.commits.Add(1)
 	w.publish()
 	return nil
@@ -54,8 +57,7 @@ func (w *worker) commitFailed(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return err
 	}
-	var fatal interface{ Fatal() bool }
-	if errors.As(err, &fatal) && fatal.Fatal() {
+	if isFatal(err) {
 		return err
 	}
 	w.retryCommit++
@@ -70,14 +72,8 @@ func (w *worker) giveUp(ctx context.Context, err error) error {
 	if ctx.Err() != nil || w.drain.Load() {
 		return err
 	}
-	var fatal interface{ Fatal() bool }
-	if errors.As(err, &fatal) && fatal.Fatal() {
+	if isFatal(err) || !w.canRewind() {
 		return err
-	}
-	for _, t := range w.connectors {
-		if t.next != t.committed {
-			return err
-		}
 	}
 	w.stats.rewinds.Add(1)
 	w.givenUp++
@@ -105,6 +101,68 @@ func (w *worker) giveUp(ctx context.Context, err error) error {
 	return w.pause(ctx, wait)
 }
 
+// canRewind says whether all that is not committed can be had again: files and
+// standard input cannot, except by a new start of the host.
+func (w *worker) canRewind() bool {
+	for _, t := range w.connectors {
+		if t.next != t.committed {
+			return false
+		}
+	}
+	return true
+}
+
+// isFatal says that a client cannot be used any more.
+func isFatal(err error) bool {
+	var fatal interface{ Fatal() bool }
+	return errors.As(err, &fatal) && fatal.Fatal()
+}
+
+// maxRestarts bounds how often clients are made anew without a commit.
+const maxRestarts = 8
+
+// restart makes all clients of the worker anew after one of them failed for
+// good. What is not committed is processed again, by whoever gets the
+// partitions.
+func (w *worker) restart(ctx context.Context, err error) error {
+	if w.restarts++; w.restarts > maxRestarts || !w.canRewind() {
+		return err
+	}
+	wait := min(backoff(time.Second, w.restarts), maxStopped)
+	w.log.Error("a Kafka client failed for good; starting over from the last commit with new ones", "error", err, "wait", wait)
+	w.stats.rewinds.Add(1)
+	w.uncommitted, w.fatal = false, nil
+	w.closeClients()
+	clear(w.tasks)
+	w.publish()
+	if err := w.pause(ctx, wait); err != nil || w.drain.Load() {
+		return err
+	}
+	if err := w.openOutlets(ctx); err != nil {
+		return err
+	}
+	return w.join(ctx)
+}
+
+// closeClients leaves the group and gives the clients back.
+func (w *worker) closeClients() {
+	if w.consumer != nil {
+		if err := w.consumer.Close(); err != nil {
+			w.log.Error("close the consumer", "error", err)
+		}
+		w.consumer = nil
+	}
+	for _, o := range w.outputs {
+		if o == nil {
+			continue
+		}
+		if err := o.Close(); err != nil {
+			w.log.Error("close the producer", "cluster", o.cluster, "error", err)
+		}
+	}
+	w.outputs = nil
+}
+
 // pause waits, or returns early when the worker is told to drain.
 func (w *worker) pause(ctx context.Context, d time.Duration) error {
 	until := w.backends.Clock.Now().Add(d)
@@ -126,8 +184,8 @@ func (w *worker) pause(ctx context.Context, d time.Duration) error {
 
 // consumerError decides about an error of a poll.
 func (w *worker) consumerError(err error) error {
-	var fatal interface{ Fatal() bool }
-	if errors.As(err, &fatal) && !fatal.Fatal() {
+	var known interface{ Fatal() bool }
+	if errors.As(err, &known) && !known.Fatal() {
 		w.log.Warn("consumer", "error", err)
 		return nil
 	}

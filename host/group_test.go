@@ -136,7 +136,7 @@ func TestFaultsLoseNothing(t *testing.T) {
 		b.Fault = func(op string) error { // the broker's lock is held
 			if faults < 60 && rnd.IntN(8) == 0 && op != "poll" {
 				faults++
-				return transient{errors.New(op + " failed")}
+				return clientError{errors.New(op + " failed"), rnd.IntN(6) == 0}
 			}
 			return nil
 		}
@@ -191,11 +191,13 @@ func TestFaultsLoseNothing(t *testing.T) {
 	})
 }
 
-// transient is an error that may be waited for.
-type transient struct{ error }
+// clientError is an error of a client, which it may not survive.
+type clientError struct {
+	error
+	fatal bool
+}
 
-func (transient) Fatal() bool     { return false }
-func (transient) Retriable() bool { return true }
+func (e clientError) Fatal() bool { return e.fatal }
 
 func TestStartPolicies(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -25,6 +25,9 @@ func (w *worker) assigned(ctx context.Context, parts []abi.TopicPartition) []int
 		if err == nil {
 			break
 		}
+		if isFatal(err) && w.fatal == nil {
+			w.fatal = err
+		}
 		if ctx.Err() != nil || w.drain.Load() || w.fatal != nil {
 			for i := range starts {
 				starts[i] = abi.OffsetNone

@@ -50,8 +50,10 @@ type worker struct {
 	// retryCommit and givenUp count the commits and rewinds since the last
 	// commit that worked.
 	retryCommit, givenUp int
-	fatal                error // set by a rebalance callback
-	lastIdle             time.Time
+	// restarts counts the clients made anew since then.
+	restarts int
+	fatal    error // set by a rebalance callback
+	lastIdle time.Time
 
 	// drain and idle are shared with the host.
 	drain atomic.Bool
@@ -160,6 +162,11 @@ func (w *worker) open(ctx context.Context) error {
 			w.connectors = append(w.connectors, &task{source: i, connector: c, next: abi.OffsetNone, committed: abi.OffsetNone})
 		}
 	}
+	return w.join(ctx)
+}
+
+// join makes the consumer a member of the group.
+func (w *worker) join(ctx context.Context) error {
 	if len(w.topics) == 0 {
 		return nil
 	}
@@ -180,22 +187,10 @@ func (w *worker) open(ctx context.Context) error {
 // close ends the membership and releases everything; ctx bounds the last
 // commit, which the revoked callback does.
 func (w *worker) close(ctx context.Context) {
-	if w.consumer != nil {
-		if err := w.consumer.Close(); err != nil {
-			w.log.Error("close the consumer", "error", err)
-		}
-	}
+	w.closeClients()
 	for _, t := range w.connectors {
 		if err := t.connector.Close(); err != nil {
 			w.log.Error("close a source", "source", w.plan.Sources[t.source].ID, "error", err)
-		}
-	}
-	for _, o := range w.outputs {
-		if o == nil {
-			continue
-		}
-		if err := o.Close(); err != nil {
-			w.log.Error("close the producer", "cluster", o.cluster, "error", err)
 		}
 	}
 	for _, inv := range w.invokers {
@@ -240,10 +235,11 @@ func (w *worker) requestDrain() {
 func (w *worker) loop(ctx context.Context) error {
 	w.lastCommit = w.backends.Clock.Now()
 	for !w.drain.Load() {
-		if err := w.step(ctx); err != nil {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
+		err := w.step(ctx)
+		if err != nil && ctx.Err() == nil && isFatal(err) {
+			err = w.restart(ctx, err)
+		}
+		if err != nil {
 			return err
 		}
 	}
