@@ -69,3 +69,9 @@ if ! wasm_target; then
 	fi
 	wasm_target || die "rustc has no target wasm32-unknown-unknown: install Rust with rustup"
 fi
+
+# Only make check needs these, so their absence is no reason to stop here.
+if have rustup && ! { cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1; then
+	printf 'setup: adding rustfmt and clippy\n' >&2
+	rustup -q component add rustfmt clippy >/dev/null 2>&1 || true
+fi
