@@ -7,6 +7,7 @@ package kafka
 import "C"
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -198,6 +199,16 @@ func (c *Consumer) Seek(p abi.TopicPartition, offset int64) error {
 		return fmt.Errorf("seek: %w", err)
 	}
 	tps[0].Offset = ck.Offset(offset)
+	if offset < 0 {
+		ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+		defer cancel()
+		if err := c.fromBounds(ctx, tps); err != nil {
+			return err
+		}
+		if offset = int64(tps[0].Offset); offset < 0 {
+			return codeError("seek", CodeInvalidArgument, fmt.Sprintf("%d is no offset", offset), c.topics[p.Topic], p.Partition, abi.OffsetNone)
+		}
+	}
 	c.forget(p)
 	// A fetcher that has only just been started refuses; it is ready a moment
 	// later. One that an error stopped never is.

@@ -170,10 +170,34 @@ func (c *Consumer) ownedList() []abi.TopicPartition {
 	return parts
 }
 
-// resolve turns OffsetStored into the committed offset or what the topic's
-// start policy says. Where it cannot, the entry stays, and the library looks
-// the offset up itself and reports an error if there is none.
+// resolve turns every start into an absolute offset: OffsetStored into the
+// committed one or what the topic's start policy says, and beginnings and ends
+// into what they are now. Where it cannot, OffsetStored stays, and the library
+// looks the offset up itself and reports an error if there is none.
+//
+// The library must not be given a logical offset. It resolves one with a
+// request of its own, and when it drops an answer as outdated (the broker's
+// connection or the assignment changed meanwhile) it asks again half a second
+// later, whatever the partition is doing by then, and starts it over at the
+// answer: records come twice, or are skipped if the end was asked for. Seen
+// with librdkafka 2.15.0 in TestRebalanceLosesAndDoublesNothing.
 func (c *Consumer) resolve(tps []ck.TopicPartition) error {
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	err := c.fromCommitted(ctx, tps)
+	if err == nil {
+		err = c.fromBounds(ctx, tps)
+	}
+	for i := range tps {
+		if tps[i].Offset < 0 {
+			tps[i].Offset = ck.OffsetStored
+		}
+	}
+	return err
+}
+
+// fromCommitted replaces OffsetStored.
+func (c *Consumer) fromCommitted(ctx context.Context, tps []ck.TopicPartition) error {
 	var ask []int
 	var offsets []abi.TopicOffset
 	for i, tp := range tps {
@@ -182,11 +206,6 @@ func (c *Consumer) resolve(tps []ck.TopicPartition) error {
 			offsets = append(offsets, abi.TopicOffset{TopicPartition: abi.TopicPartition{Topic: c.ids[*tp.Topic], Partition: tp.Partition}})
 		}
 	}
-	if len(ask) == 0 {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
-	defer cancel()
 	if err := c.Committed(ctx, offsets); err != nil {
 		return err
 	}
@@ -216,6 +235,40 @@ func (c *Consumer) resolve(tps []ck.TopicPartition) error {
 			c.fail("start", codeError("start", CodeNoOffset,
 				"the group "+c.cfg.Group+" has no committed offset and the topic's start is \"error\"; commit one with Kafka's tools or choose earliest, latest or a time",
 				*tps[i].Topic, tps[i].Partition, abi.OffsetNone))
+		}
+	}
+	return nil
+}
+
+// tailBase is what librdkafka counts offsets back from the end from.
+const tailBase = -2000
+
+// fromBounds replaces OffsetBeginning, OffsetEnd and what counts back from it.
+func (c *Consumer) fromBounds(ctx context.Context, tps []ck.TopicPartition) error {
+	var ask []int
+	var parts []abi.TopicPartition
+	for i, tp := range tps {
+		if tp.Offset == ck.OffsetBeginning || tp.Offset == ck.OffsetEnd || tp.Offset <= tailBase {
+			ask = append(ask, i)
+			parts = append(parts, abi.TopicPartition{Topic: c.ids[*tp.Topic], Partition: tp.Partition})
+		}
+	}
+	if len(ask) == 0 {
+		return nil
+	}
+	bounds, err := c.Bounds(ctx, parts)
+	if err != nil {
+		return err
+	}
+	for n, i := range ask {
+		b := bounds[n]
+		switch at := tps[i].Offset; at {
+		case ck.OffsetBeginning:
+			tps[i].Offset = ck.Offset(b.Low)
+		case ck.OffsetEnd:
+			tps[i].Offset = ck.Offset(b.LastStable)
+		default:
+			tps[i].Offset = ck.Offset(max(b.Low, b.LastStable+int64(at)-tailBase))
 		}
 	}
 	return nil

@@ -3,6 +3,7 @@ package kafka_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -22,6 +23,7 @@ type ledger struct {
 	delivered map[abi.TopicPartition]map[int64]int
 	kept      map[abi.TopicPartition]map[int64]int // counted once committed
 	problems  []string
+	history   []string
 }
 
 func newLedger() *ledger {
@@ -41,6 +43,7 @@ func (l *ledger) problem(format string, args ...any) {
 func (l *ledger) take(who string, parts []abi.TopicPartition) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.history = append(l.history, fmt.Sprintf("%s takes %v", who, parts))
 	for _, p := range parts {
 		if o := l.owner[p]; o != "" {
 			l.problem("%v was given to %s while %s has it", p, who, o)
@@ -52,6 +55,7 @@ func (l *ledger) take(who string, parts []abi.TopicPartition) {
 func (l *ledger) release(who string, parts []abi.TopicPartition) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.history = append(l.history, fmt.Sprintf("%s gives up %v", who, parts))
 	for _, p := range parts {
 		if o := l.owner[p]; o != who {
 			l.problem("%v was taken from %s while %q has it", p, who, o)
@@ -204,6 +208,7 @@ func (m *member) run() {
 				if want := m.next[p]; rec.Offset != want {
 					m.l.mu.Lock()
 					m.l.problem("%s: %v offset %d follows %d", m.name, p, rec.Offset, want-1)
+					m.l.history = append(m.l.history, fmt.Sprintf("%s gets %+v", m.name, batch.Runs))
 					m.l.mu.Unlock()
 				}
 				m.next[p] = rec.Offset + 1
@@ -314,6 +319,9 @@ func rebalance(t *testing.T, b *kafkatest.Broker, assignor string, plain bool) {
 	defer l.mu.Unlock()
 	for _, p := range l.problems {
 		t.Error(p)
+	}
+	if len(l.problems) > 0 {
+		t.Log(strings.Join(l.history, "\n"))
 	}
 	for p, m := range l.kept {
 		for o := range int64(total / partitions) {
