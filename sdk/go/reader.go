@@ -58,6 +58,18 @@ func (r *Reader) Fields() iter.Seq[string] {
 	}
 }
 
+// Str reads a string (or a byte string) that is not null. The result aliases
+// the input. UTF-8 is not checked.
+func (r *Reader) Str() []byte {
+	if r.OK() {
+		if k := kindOf(r.Rest()); k != KindString && k != KindBytes {
+			r.Fail("string")
+			return nil
+		}
+	}
+	return r.Reader.Str()
+}
+
 // String reads a string and copies it.
 func (r *Reader) String() string { return string(r.Str()) }
 
@@ -68,6 +80,43 @@ func (r *Reader) Copy() []byte {
 		return nil
 	}
 	return append(make([]byte, 0, len(b)), b...)
+}
+
+// OK says whether nothing has gone wrong so far.
+func (r *Reader) OK() bool { return r.Reader.Err() == nil }
+
+// Require returns Err or else, if a field that must be there was not, an error
+// that names it. Bit i of got says whether names[i] was there.
+func (r *Reader) Require(got uint64, names ...string) error {
+	if err := r.Err(); err != nil {
+		return err
+	}
+	for i, name := range names {
+		if got&(1<<i) == 0 {
+			return &recordError{code: abi.CodeDecode, text: "field \"" + name + "\": nothing there"}
+		}
+	}
+	return nil
+}
+
+// ReadInt reads an integer that fits in T; another is an error.
+func ReadInt[T ~int | ~int8 | ~int16 | ~int32 | ~int64](r *Reader) T {
+	n := r.Int()
+	if int64(T(n)) != n {
+		r.Fail("an integer that fits in the field")
+		return 0
+	}
+	return T(n)
+}
+
+// ReadUint reads a non-negative integer that fits in T; another is an error.
+func ReadUint[T ~uint | ~uint8 | ~uint16 | ~uint32 | ~uint64](r *Reader) T {
+	n := r.Uint()
+	if uint64(T(n)) != n {
+		r.Fail("an integer that fits in the field")
+		return 0
+	}
+	return T(n)
 }
 
 // Err returns the first error with the field it happened in, or nil.

@@ -30,7 +30,7 @@ const (
 )
 
 // trimmed are the folders of the SDK's copy.
-var trimmed = []string{"abi", "sdk/go", "sdk/go/internal/link", "sdk/go/sliptest"}
+var trimmed = []string{"abi", "sdk/go", "sdk/go/internal/link", "sdk/go/sliptest", "sdk/go/gen", "sdk/go/slipgen"}
 
 // Write writes a project called name into dir, which is made if it is not
 // there and must otherwise be empty. sources is sliphost.Sources. A name has
@@ -77,7 +77,8 @@ func validName(name string) bool {
 	return strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
 }
 
-// writeSDK writes the trimmed module: packages slip, sliptest and abi.
+// writeSDK writes the trimmed module: packages slip, sliptest and abi, and the
+// generator.
 func writeSDK(dir string, sources fs.FS) error {
 	for _, folder := range trimmed {
 		files, err := fs.Glob(sources, folder+"/*.go")

@@ -9,7 +9,7 @@ import (
 var (
 	audit    = slip.Sink("audit")
 	explodeN = slip.IntParam("n", 3, "outputs per record")
-	floodN   = slip.RequiredInt("n", "outputs per record, 100 bytes each")
+	floodN   = slip.IntParam("n", 1000, "outputs per record, 100 bytes each")
 )
 
 // identity passes a record on with its headers.
@@ -28,12 +28,13 @@ func tee(c *slip.Call, rec slip.Record) error {
 // drop emits nothing.
 func drop(*slip.Call, slip.Record) error { return nil }
 
-// explode emits n records whose key and value are their number in decimal.
-func explode(c *slip.Call, _ slip.Record) error {
+// explode emits n records with the input's key; the value is the number in
+// decimal.
+func explode(c *slip.Call, rec slip.Record) error {
 	var buf [20]byte
 	for i := range explodeN.Get(c) {
 		text := strconv.AppendInt(buf[:0], int64(i), 10)
-		c.Emit(text, text)
+		c.Emit(rec.Key, text)
 	}
 	return nil
 }
@@ -67,10 +68,10 @@ func meta(c *slip.Call, rec slip.Record) error {
 	return nil
 }
 
-// stamp passes a record on to partition 0, one millisecond later, with one
-// more header.
+// stamp passes key and value on to partition 0, one millisecond later, with a
+// header.
 func stamp(c *slip.Call, rec slip.Record) error {
-	h := rec.Headers().Add("seen", []byte("1"))
+	h := slip.Headers{}.Add("seen", []byte("1"))
 	c.EmitRecord(slip.Out{Key: rec.Key, Value: rec.Value, Headers: h}.At(rec.Timestamp + 1).To(0))
 	return nil
 }

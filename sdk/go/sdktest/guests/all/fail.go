@@ -7,7 +7,7 @@ import (
 )
 
 var (
-	failText = slip.RequiredString("text", "the value that is refused")
+	failText = slip.StringParam("text", "bad", "the value that is refused")
 	growMiB  = slip.RequiredInt("mib", "MiB to keep per record")
 )
 
