@@ -3,7 +3,7 @@
 use crate::abi;
 use crate::binding::Decl;
 use crate::call::Call;
-use crate::error::{Error, Result};
+use crate::error::{join, Error, Result};
 use crate::export::Item;
 use crate::field::Field;
 
@@ -85,9 +85,11 @@ impl Cache {
         let id = call.bound().id("cache", &self.decl)?;
         match key.field() {
             Some(key) => Ok((id, key)),
-            None => Err(Error::failed(
-                ["cache \"", self.decl.name, "\": the key is absent"].concat(),
-            )),
+            None => Err(Error::failed(join(&[
+                "cache \"",
+                self.decl.name,
+                "\": the key is absent",
+            ]))),
         }
     }
 

@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 
 use crate::abi;
 use crate::binding::{text, Bound};
-use crate::error::{Error, Result};
+use crate::error::{join, Error, Result};
 use crate::field::Field;
 use crate::message::{Output, EVERY_SINK};
 use crate::reply::Reply;
@@ -261,7 +261,7 @@ fn represent<'v>(bound: &Bound, sink: i32, repr: u64, value: &'v [u8]) -> Result
             "\" takes bytes: set codec = \"json\" on its topic in the manifest, ",
             "or emit bytes",
         ];
-        return Err(Error::failed(why.concat()));
+        return Err(Error::failed(join(&why)));
     }
     match value.first() {
         Some(0xa0..=0xbf | 0xd9..=0xdb) => Ok(Some(Reader::new(value).str())),
@@ -272,7 +272,7 @@ fn represent<'v>(bound: &Bound, sink: i32, repr: u64, value: &'v [u8]) -> Result
                 "\" takes text: emit a string, or set codec = \"json\" on its ",
                 "topic in the manifest",
             ];
-            Err(Error::failed(why.concat()))
+            Err(Error::failed(join(&why)))
         }
     }
 }

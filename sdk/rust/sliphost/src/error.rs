@@ -68,7 +68,7 @@ impl Error {
 
     /// The same error with `context` and a colon in front of its text.
     pub fn context(mut self, context: &str) -> Self {
-        self.text = Cow::Owned([context, ": ", &self.text].concat());
+        self.text = Cow::Owned(join(&[context, ": ", &self.text]));
         self
     }
 
@@ -82,8 +82,19 @@ impl Error {
             RESULT_LIMIT => (CODE_LIMIT, "a limit of this record was reached"),
             _ => (CODE_FAILED, "the host refused the request"),
         };
-        Error::coded(code, [what, " \"", name, "\": ", why].concat())
+        Error::coded(code, join(&[what, " \"", name, "\": ", why]))
     }
+}
+
+/// The texts one after the other. [`format!`] would do, and bring its machinery
+/// into every module.
+#[inline(never)]
+pub(crate) fn join(parts: &[&str]) -> String {
+    let mut text = String::new();
+    for part in parts {
+        text.push_str(part);
+    }
+    text
 }
 
 impl fmt::Debug for Error {

@@ -3,7 +3,7 @@
 use crate::cache::Cache;
 use crate::call::Call;
 use crate::error::Result;
-use crate::param::Param;
+use crate::param::{Ops, Param};
 use crate::record::Record;
 use crate::sink::Sink;
 use crate::wire::{append_array_header, append_str, append_uint};
@@ -35,8 +35,8 @@ pub enum Item {
     /// A cache, and what undoes a record's writes. The function is here so
     /// that the import behind it stays out of modules without caches.
     Cache(&'static Cache, fn()),
-    /// A parameter.
-    Param(&'static Param),
+    /// A parameter, and what is done with it.
+    Param(&'static Param, &'static Ops),
     /// Properties of the handler itself.
     Options(Options),
 }
@@ -115,7 +115,7 @@ fn describe_handler(h: &Handler, b: &mut Vec<u8>) {
                 options.flags |= o.flags;
                 options.state_version = options.state_version.max(o.state_version);
             }
-            Item::Param(_) => counts[0] += 1,
+            Item::Param(..) => counts[0] += 1,
             Item::Cache(..) => counts[1] += 1,
             Item::Sink(_) => counts[2] += 1,
         }
@@ -127,7 +127,7 @@ fn describe_handler(h: &Handler, b: &mut Vec<u8>) {
         append_array_header(b, *count);
         for item in h.items {
             match (list, item) {
-                (0, Item::Param(p)) => p.describe(b),
+                (0, Item::Param(p, ops)) => (ops.describe)(p, b),
                 (1, Item::Cache(Cache { decl }, _)) | (2, Item::Sink(Sink { decl })) => {
                     append_str(b, decl.name.as_bytes());
                 }

@@ -1,13 +1,14 @@
 //! Parameters: values that the manifest gives a handler.
 
-use crate::binding::Decl;
+use crate::binding::{Decl, Slot};
 use crate::call::Call;
+use crate::error::{join, Error};
 use crate::export::Item;
 use crate::wire::{
     append_array_header, append_bool, append_float, append_int, append_nil, append_str,
     append_uint, Reader,
 };
-use crate::zz_abi::{PARAM_BOOL, PARAM_FLOAT, PARAM_INT, PARAM_STRING};
+use crate::zz_abi::{CODE_PARAM, PARAM_BOOL, PARAM_FLOAT, PARAM_INT, PARAM_STRING};
 
 /// A parameter of any type, as it is declared.
 #[derive(Debug)]
@@ -18,6 +19,20 @@ pub struct Param {
     default: Default,
 }
 
+/// What is done with parameters. It stands in the list of what a handler uses,
+/// so that modules without parameters do without the code.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct Ops {
+    pub(crate) describe: fn(&Param, &mut Vec<u8>),
+    pub(crate) read: fn(&Param, Option<&'static [u8]>) -> Result<Slot, Error>,
+}
+
+const OPS: &Ops = &Ops {
+    describe: Param::describe,
+    read: Param::read,
+};
+
 /// The type and, unless the manifest must give a value, the default.
 #[derive(Clone, Copy, Debug)]
 enum Default {
@@ -25,16 +40,6 @@ enum Default {
     Int(Option<i64>),
     Float(Option<f64>),
     Bool(Option<bool>),
-}
-
-/// A parameter's value for one handler of the manifest.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Value {
-    Unlisted,
-    Text(&'static str),
-    Int(i64),
-    Float(f64),
-    Bool(bool),
 }
 
 impl Param {
@@ -47,8 +52,7 @@ impl Param {
     }
 
     /// Appends the parameter's description.
-    #[cold]
-    pub(crate) fn describe(&self, b: &mut Vec<u8>) {
+    fn describe(&self, b: &mut Vec<u8>) {
         append_array_header(b, 4);
         append_str(b, self.decl.name.as_bytes());
         append_uint(
@@ -71,37 +75,40 @@ impl Param {
     }
 
     /// Reads the value that the host gives, or takes the default where it gives
-    /// none. The error says what is wanted.
-    #[cold]
-    pub(crate) fn read(&self, raw: Option<&'static [u8]>) -> Result<Value, &'static str> {
-        let raw = match raw {
-            None => return self.value_of_default().ok_or("a value in the manifest"),
-            Some(raw) => raw,
+    /// none.
+    fn read(&self, raw: Option<&'static [u8]>) -> Result<Slot, Error> {
+        let (value, want) = match raw {
+            None => (self.value_of_default(), "a value in the manifest"),
+            Some(raw) => self.parse(raw),
         };
-        let mut r = Reader::new(raw);
-        let (value, want) = match self.default {
-            Default::Text(_) => match std::str::from_utf8(r.str()) {
-                Ok(v) => (Value::Text(v), "text"),
-                Err(_) => return Err("UTF-8 text"),
-            },
-            Default::Int(_) => (Value::Int(r.int()), "a whole number"),
-            Default::Float(_) => (Value::Float(r.float()), "a number"),
-            Default::Bool(_) => (Value::Bool(r.bool()), "true or false"),
-        };
-        r.end();
-        if r.ok() {
-            Ok(value)
-        } else {
-            Err(want)
-        }
+        value.ok_or_else(|| {
+            let why = ["parameter \"", self.decl.name, "\": want ", want];
+            Error::coded(CODE_PARAM, join(&why))
+        })
     }
 
-    fn value_of_default(&self) -> Option<Value> {
+    /// Reads a value; what is wanted is beside it.
+    fn parse(&self, raw: &'static [u8]) -> (Option<Slot>, &'static str) {
+        let mut r = Reader::new(raw);
+        let (value, want) = match self.default {
+            Default::Text(_) => {
+                let text = std::str::from_utf8(r.str());
+                (text.ok().map(Slot::Text), "UTF-8 text")
+            }
+            Default::Int(_) => (Some(Slot::Int(r.int())), "a whole number"),
+            Default::Float(_) => (Some(Slot::Float(r.float())), "a number"),
+            Default::Bool(_) => (Some(Slot::Bool(r.bool())), "true or false"),
+        };
+        r.end();
+        (if r.ok() { value } else { None }, want)
+    }
+
+    fn value_of_default(&self) -> Option<Slot> {
         match self.default {
-            Default::Text(v) => v.map(Value::Text),
-            Default::Int(v) => v.map(Value::Int),
-            Default::Float(v) => v.map(Value::Float),
-            Default::Bool(v) => v.map(Value::Bool),
+            Default::Text(v) => v.map(Slot::Text),
+            Default::Int(v) => v.map(Slot::Int),
+            Default::Float(v) => v.map(Slot::Float),
+            Default::Bool(v) => v.map(Slot::Bool),
         }
     }
 
@@ -137,15 +144,15 @@ macro_rules! params {
             /// If `export!` does not list the parameter for this handler.
             #[track_caller]
             pub fn get(&self, call: &Call) -> $type {
-                match *call.bound().param(&self.0.decl) {
-                    Value::$kind(v) => v,
+                match call.bound().slot(&self.0.decl) {
+                    Slot::$kind(v) => v,
                     _ => self.0.missing(call),
                 }
             }
 
             #[doc(hidden)]
             pub const fn item(&'static self) -> Item {
-                Item::Param(&self.0)
+                Item::Param(&self.0, OPS)
             }
         }
     )+};

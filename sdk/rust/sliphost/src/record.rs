@@ -1,7 +1,7 @@
 //! The input record.
 
 use crate::binding::{text, Bound};
-use crate::error::{Error, Result};
+use crate::error::{join, Error, Result};
 use crate::message::{Endpoint, Headers};
 use crate::value::Doc;
 use crate::zz_abi::{CODE_DECODE, REPR_MSGPACK, REPR_TEXT};
@@ -132,6 +132,6 @@ impl<'a> Record<'a> {
             topic,
             "\" in the manifest",
         ];
-        Error::coded(CODE_DECODE, why.concat())
+        Error::coded(CODE_DECODE, join(&why))
     }
 }

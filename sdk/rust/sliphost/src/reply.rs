@@ -90,23 +90,26 @@ impl Reply {
         self.buf.extend_from_slice(&[STATUS_OK as u8, 0x90]);
     }
 
-    /// Makes room for a length of 16 bits.
+    /// Makes room for a length of 16 bits behind the status.
     #[cold]
     fn widen(&mut self) {
-        let at = self.status_at + 1;
-        self.buf.splice(at..=at, [0xdc, 0, 0]);
+        self.buf.extend_from_slice(&[0, 0]);
+        if let Some(list) = self.buf.get_mut(self.status_at + 1..) {
+            list.rotate_right(2);
+        }
     }
 
     #[inline]
     fn close(&mut self, status: u64) {
         let n = self.outputs;
-        match &mut self.buf[self.status_at..] {
-            [s, len, ..] if n < SHORT => {
+        match self.buf.get_mut(self.status_at..) {
+            Some([s, len, ..]) if n < SHORT => {
                 *s = status as u8;
                 *len = 0x90 | n as u8;
             }
-            [s, _, hi, lo, ..] => {
+            Some([s, code, hi, lo, ..]) => {
                 *s = status as u8;
+                *code = 0xdc;
                 *hi = (n >> 8) as u8;
                 *lo = n as u8;
             }

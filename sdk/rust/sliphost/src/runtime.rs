@@ -1,15 +1,15 @@
 //! What happens between the host's calls and the handlers.
 
 use crate::abi;
-use crate::binding::{text, Bound};
+use crate::binding::{Binder, Bound};
 use crate::call::Call;
-use crate::error::Error;
+use crate::error::{join, Error};
 use crate::export::Handler;
-use crate::message::{message_kind, BatchHeader, Init, InitReply, RawRecord};
+use crate::message::{message_kind, walk, BatchHeader, InitReply, RawRecord};
 use crate::record::Record;
 use crate::wire::Reader;
 use crate::zz_abi::{
-    CODE_MESSAGE, CODE_UNBOUND, FEATURE_METERED, KIND_RECORDS, KIND_REPLAYED, KIND_TIMER, MAJOR,
+    CODE_MESSAGE, CODE_UNBOUND, FEATURE_METERED, KIND_RECORDS, KIND_REPLAYED, KIND_TIMER,
 };
 
 /// An initialised module.
@@ -56,23 +56,18 @@ impl Runtime {
         // What Init says holds as long as the instance lives, and so handlers
         // may keep references into it.
         let message: &'static [u8] = Box::leak(Box::from(message));
-        let init = Init::read(message)
-            .map_err(|e| Error::coded(CODE_MESSAGE, ["init: want ", e.want].concat()))?;
-        if init.major != MAJOR {
-            let why = "the host speaks another major version of the ABI than this module";
-            return Err(Error::coded(CODE_MESSAGE, why));
+        let mut binder = Binder::new(handlers);
+        let read = walk(message, &mut binder);
+        if let Some(e) = binder.error {
+            return Err(e);
         }
-        let mut bindings = Vec::with_capacity(init.bindings.len());
-        for b in init.bindings {
-            let name = b.name;
-            let bound = Bound::new(handlers, b)
-                .map_err(|e| e.context(&["handler \"", text(name), "\""].concat()))?;
-            bindings.push(&*Box::leak(Box::new(bound)));
+        if let Err(e) = read {
+            return Err(Error::coded(CODE_MESSAGE, join(&["init: want ", e.want])));
         }
         Ok(Runtime {
-            bindings,
+            bindings: binder.bindings,
             call: Call::new(Box::leak(Box::new(Bound::none()))),
-            metered: init.features & FEATURE_METERED != 0,
+            metered: binder.features & FEATURE_METERED != 0,
         })
     }
 
@@ -106,7 +101,7 @@ impl Runtime {
         match message_kind(message) {
             Some(kind) if !known.contains(&kind) => {
                 let why = ["handler \"", bound.handler.name, "\" takes records only"];
-                return Err(Error::coded(CODE_UNBOUND, why.concat()));
+                return Err(Error::coded(CODE_UNBOUND, join(&why)));
             }
             _ => {}
         }
@@ -152,5 +147,5 @@ impl Runtime {
 
 #[cold]
 fn unreadable(want: &'static str) -> Error {
-    Error::coded(CODE_MESSAGE, ["batch: want ", want].concat())
+    Error::coded(CODE_MESSAGE, join(&["batch: want ", want]))
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::error::{Error, Result};
+use crate::error::{join, Error, Result};
 use crate::wire::{self, Reader};
 
 /// The kind of a [`Doc`].
@@ -75,9 +75,10 @@ impl<'a> Doc<'a> {
         r.end();
         match r.err() {
             None => Ok(Doc::value(raw, &[])),
-            Some(e) => Err(Error::decode(
-                ["the value is not msgpack: want ", e.want].concat(),
-            )),
+            Some(e) => Err(Error::decode(join(&[
+                "the value is not msgpack: want ",
+                e.want,
+            ]))),
         }
     }
 
@@ -287,10 +288,10 @@ impl<'a> Doc<'a> {
     pub(crate) fn mismatch(&self, want: &str) -> Error {
         let got = self.kind().name();
         if self.name.is_empty() {
-            return Error::decode(["want ", want, ", got ", got].concat());
+            return Error::decode(join(&["want ", want, ", got ", got]));
         }
         let name = crate::binding::text(self.name);
-        Error::decode(["field \"", name, "\": want ", want, ", got ", got].concat())
+        Error::decode(join(&["field \"", name, "\": want ", want, ", got ", got]))
     }
 }
 

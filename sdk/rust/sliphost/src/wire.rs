@@ -71,7 +71,7 @@ pub fn append_uint(b: &mut Vec<u8>, v: u64) {
 fn sized(b: &mut Vec<u8>, code: u8, v: u64, n: usize) {
     let mut bytes = [code; 9];
     bytes[1..].copy_from_slice(&(v << (64 - 8 * n)).to_be_bytes());
-    b.extend_from_slice(&bytes[..1 + n]);
+    b.extend_from_slice(bytes.get(..1 + n).unwrap_or(&bytes));
 }
 
 /// Appends `v` in the fixed 5-byte form, which the length in front of each
@@ -193,13 +193,13 @@ impl<'a> Reader<'a> {
     /// The bytes not read yet.
     #[inline]
     pub fn rest(&self) -> &'a [u8] {
-        &self.buf[self.off..]
+        self.buf.get(self.off..).unwrap_or(&[])
     }
 
     /// The bytes between `start` and the position, with the input's lifetime.
     #[inline]
     pub(crate) fn since(&self, start: usize) -> &'a [u8] {
-        &self.buf[start..self.off]
+        self.buf.get(start..self.off).unwrap_or(&[])
     }
 
     /// Records an error at the current position unless there is one already.
@@ -210,6 +210,7 @@ impl<'a> Reader<'a> {
 
     /// Records an error at the first byte of the value that is wrong.
     #[cold]
+    #[inline(never)]
     pub(crate) fn fail_at(&mut self, offset: usize, want: &'static str) {
         if self.err.is_none() {
             self.off = offset;
@@ -238,22 +239,19 @@ impl<'a> Reader<'a> {
     /// Reads `n` (at most 8) big-endian bytes that follow the type byte and
     /// consumes both.
     #[inline(never)]
-    fn big(&mut self, n: usize, want: &'static str) -> Option<u64> {
+    fn big(&mut self, n: usize, want: &'static str) -> u64 {
         let from = self.off + 1;
+        let mut v = 0;
         match self.buf.get(from..from + n) {
             Some(bytes) => {
-                let mut v = 0;
                 for c in bytes {
                     v = v << 8 | u64::from(*c);
                 }
                 self.off = from + n;
-                Some(v)
             }
-            None => {
-                self.fail(want);
-                None
-            }
+            None => self.fail(want),
         }
+        v
     }
 
     /// Consumes a nil if it is the next value and says whether it was.
@@ -311,17 +309,17 @@ impl<'a> Reader<'a> {
         match c {
             0xcc..=0xcf => {
                 let at = self.off;
-                let v = self.big(1 << (c - 0xcc), WANT).unwrap_or(0);
+                let v = self.big(1 << (c - 0xcc), WANT);
                 if v > i64::MAX as u64 {
                     self.fail_at(at, "integer within 64 signed bits");
                     return 0;
                 }
                 v as i64
             }
-            0xd0 => i64::from(self.big(1, WANT).unwrap_or(0) as i8),
-            0xd1 => i64::from(self.big(2, WANT).unwrap_or(0) as i16),
-            0xd2 => i64::from(self.big(4, WANT).unwrap_or(0) as i32),
-            0xd3 => self.big(8, WANT).unwrap_or(0) as i64,
+            0xd0 => i64::from(self.big(1, WANT) as i8),
+            0xd1 => i64::from(self.big(2, WANT) as i16),
+            0xd2 => i64::from(self.big(4, WANT) as i32),
+            0xd3 => self.big(8, WANT) as i64,
             _ => {
                 self.fail(WANT);
                 0
@@ -338,7 +336,7 @@ impl<'a> Reader<'a> {
                 self.off += 1;
                 u64::from(c)
             }
-            Some(c @ 0xcc..=0xcf) => self.big(1 << (c - 0xcc), WANT).unwrap_or(0),
+            Some(c @ 0xcc..=0xcf) => self.big(1 << (c - 0xcc), WANT),
             Some(c @ 0xd0..=0xd3) => {
                 let at = self.off;
                 let v = self.long_int(c);
@@ -385,9 +383,9 @@ impl<'a> Reader<'a> {
     pub fn float(&mut self) -> f64 {
         const WANT: &str = "number";
         match self.next(WANT) {
-            Some(0xcb) => f64::from_bits(self.big(8, WANT).unwrap_or(0)),
-            Some(0xca) => f64::from(f32::from_bits(self.big(4, WANT).unwrap_or(0) as u32)),
-            Some(0xcf) => self.big(8, WANT).unwrap_or(0) as f64,
+            Some(0xcb) => f64::from_bits(self.big(8, WANT)),
+            Some(0xca) => f64::from(f32::from_bits(self.big(4, WANT) as u32)),
+            Some(0xcf) => self.big(8, WANT) as f64,
             Some(0..=0x7f | 0xe0..=0xff | 0xcc..=0xd3) => self.int() as f64,
             Some(_) => {
                 self.fail(WANT);
@@ -411,9 +409,9 @@ impl<'a> Reader<'a> {
                 self.off += 1;
                 u64::from(c & 31)
             }
-            0xc4 | 0xd9 => self.big(1, WANT)?,
-            0xc5 | 0xda => self.big(2, WANT)?,
-            0xc6 | 0xdb => self.big(4, WANT)?,
+            0xc4 | 0xd9 => self.big(1, WANT),
+            0xc5 | 0xda => self.big(2, WANT),
+            0xc6 | 0xdb => self.big(4, WANT),
             _ => {
                 self.fail(WANT);
                 return None;
@@ -421,6 +419,8 @@ impl<'a> Reader<'a> {
         };
         if n > self.left() as u64 {
             self.fail_at(at, "a byte string that ends within the message");
+        }
+        if self.err.is_some() {
             return None;
         }
         let start = self.off;
@@ -470,8 +470,8 @@ impl<'a> Reader<'a> {
                 self.off += 1;
                 u64::from(c & 15)
             }
-            Some(0xdc) => self.big(2, WANT).unwrap_or(0),
-            Some(0xdd) => self.big(4, WANT).unwrap_or(0),
+            Some(0xdc) => self.big(2, WANT),
+            Some(0xdd) => self.big(4, WANT),
             Some(_) => {
                 self.fail(WANT);
                 return 0;
@@ -537,8 +537,8 @@ impl<'a> Reader<'a> {
                 self.off += 1;
                 u64::from(c & 15)
             }
-            Some(0xde) => self.big(2, WANT).unwrap_or(0),
-            Some(0xdf) => self.big(4, WANT).unwrap_or(0),
+            Some(0xde) => self.big(2, WANT),
+            Some(0xdf) => self.big(4, WANT),
             Some(_) => {
                 self.fail(WANT);
                 return 0;
@@ -629,12 +629,12 @@ impl<'a> Reader<'a> {
     fn extension(&mut self, size: usize) {
         const WANT: &str = "a value that ends within the message";
         let at = self.off;
-        if let Some(n) = self.big(size, WANT) {
-            // One byte more than the length says: the extension's type.
-            if n >= self.left() as u64 {
-                self.fail_at(at, WANT);
-                return;
-            }
+        let n = self.big(size, WANT);
+        // One byte more than the length says: the extension's type.
+        if n >= self.left() as u64 {
+            self.fail_at(at, WANT);
+        }
+        if self.err.is_none() {
             self.off += 1 + n as usize;
         }
     }

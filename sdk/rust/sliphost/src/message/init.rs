@@ -1,6 +1,6 @@
 //! How a manifest binds the module, and the module's answer.
 
-use super::{append_strings, each, names, not_too_long};
+use super::{append_strings, not_too_long, NAMES};
 use crate::wire::{append_array_header, append_str, append_uint, Reader, SyntaxError};
 use crate::zz_abi::{MAX_BINDINGS, MAX_HANDLERS, STATUS_ERROR, STATUS_OK};
 
@@ -84,19 +84,134 @@ impl<'a> Init<'a> {
     }
 
     /// Reads a whole Init message.
-    #[cold]
     pub fn read(b: &'a [u8]) -> Result<Self, SyntaxError> {
-        let mut r = Reader::new(b);
-        let more = r.array_min(4, "an init message of 4 fields");
-        let m = Init {
-            major: r.uint(),
-            minor: r.uint(),
-            features: r.uint(),
-            bindings: each(&mut r, MAX_HANDLERS, "at most 1024 handlers", binding),
-        };
+        let mut m = Init::default();
+        walk(b, &mut m).map(|()| m)
+    }
+}
+
+/// Is told the parts of an Init message as they are read, so that a module
+/// needs no copy of them.
+pub(crate) trait Visit<'a> {
+    /// The head; with false nothing else is read.
+    fn head(&mut self, major: u64, minor: u64, features: u64) -> bool;
+    /// A binding begins.
+    fn binding(&mut self, function: &'a [u8], name: &'a [u8]);
+    fn param(&mut self, param: Param<'a>);
+    fn sink(&mut self, sink: Endpoint<'a>);
+    fn cache(&mut self, name: &'a [u8]);
+    fn checkpoint(&mut self, name: &'a [u8]);
+    fn source(&mut self, source: Endpoint<'a>);
+    /// The binding is complete.
+    fn end(&mut self);
+}
+
+/// Reads a whole Init message.
+#[cold]
+pub(crate) fn walk<'a>(b: &'a [u8], v: &mut impl Visit<'a>) -> Result<(), SyntaxError> {
+    let mut r = Reader::new(b);
+    let more = r.array_min(4, "an init message of 4 fields");
+    let (major, minor, features) = (r.uint(), r.uint(), r.uint());
+    if r.ok() && !v.head(major, minor, features) {
+        return Ok(());
+    }
+    for _ in 0..r.list(MAX_HANDLERS, "at most 1024 handlers") {
+        let more = r.array_min(7, "a binding of 7 fields");
+        v.binding(r.name(), r.name());
+        for _ in 0..r.list(MAX_BINDINGS, "at most 1024 parameters") {
+            let more = r.array_min(2, "a parameter of 2 fields");
+            let (name, value) = (r.name(), r.skip());
+            v.param(Param { name, value });
+            r.skip_n(more);
+        }
+        endpoints(&mut r, |e| v.sink(e));
+        names(&mut r, |name| v.cache(name));
+        names(&mut r, |name| v.checkpoint(name));
+        endpoints(&mut r, |e| v.source(e));
         r.skip_n(more);
-        r.end();
-        r.err().map_or(Ok(m), Err)
+        if !r.ok() {
+            break;
+        }
+        v.end();
+    }
+    r.skip_n(more);
+    r.end();
+    r.err().map_or(Ok(()), Err)
+}
+
+fn endpoints<'a>(r: &mut Reader<'a>, mut each: impl FnMut(Endpoint<'a>)) {
+    for _ in 0..r.list(MAX_BINDINGS, NAMES) {
+        let e = endpoint(r);
+        if !r.ok() {
+            return;
+        }
+        each(e);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn endpoint<'a>(r: &mut Reader<'a>) -> Endpoint<'a> {
+    let more = r.array_min(3, "an endpoint of 3 fields");
+    let e = Endpoint {
+        name: r.name(),
+        key: r.uint_max(255, "a representation below 256"),
+        value: r.uint_max(255, "a representation below 256"),
+    };
+    r.skip_n(more);
+    e
+}
+
+fn names<'a>(r: &mut Reader<'a>, mut each: impl FnMut(&'a [u8])) {
+    for _ in 0..r.list(MAX_BINDINGS, NAMES) {
+        each(r.name());
+    }
+}
+
+impl<'a> Visit<'a> for Init<'a> {
+    fn head(&mut self, major: u64, minor: u64, features: u64) -> bool {
+        self.major = major;
+        self.minor = minor;
+        self.features = features;
+        true
+    }
+
+    fn binding(&mut self, function: &'a [u8], name: &'a [u8]) {
+        self.bindings.push(Binding {
+            function,
+            name,
+            ..Binding::default()
+        });
+    }
+
+    fn param(&mut self, param: Param<'a>) {
+        self.last(|b| b.params.push(param));
+    }
+
+    fn sink(&mut self, sink: Endpoint<'a>) {
+        self.last(|b| b.sinks.push(sink));
+    }
+
+    fn cache(&mut self, name: &'a [u8]) {
+        self.last(|b| b.caches.push(name));
+    }
+
+    fn checkpoint(&mut self, name: &'a [u8]) {
+        self.last(|b| b.checkpoints.push(name));
+    }
+
+    fn source(&mut self, source: Endpoint<'a>) {
+        self.last(|b| b.sources.push(source));
+    }
+
+    fn end(&mut self) {}
+}
+
+impl<'a> Init<'a> {
+    fn last(&mut self, f: impl FnOnce(&mut Binding<'a>)) {
+        if let Some(b) = self.bindings.last_mut() {
+            f(b);
+        }
     }
 }
 
@@ -108,45 +223,6 @@ fn append_endpoints(b: &mut Vec<u8>, all: &[Endpoint<'_>]) {
         append_uint(b, e.key);
         append_uint(b, e.value);
     }
-}
-
-#[cold]
-fn binding<'a>(r: &mut Reader<'a>) -> Binding<'a> {
-    let more = r.array_min(7, "a binding of 7 fields");
-    let h = Binding {
-        function: r.name(),
-        name: r.name(),
-        params: each(r, MAX_BINDINGS, "at most 1024 parameters", param),
-        sinks: each(r, MAX_BINDINGS, "at most 1024 names", endpoint),
-        caches: names(r),
-        checkpoints: names(r),
-        sources: each(r, MAX_BINDINGS, "at most 1024 names", endpoint),
-    };
-    r.skip_n(more);
-    h
-}
-
-#[cold]
-fn param<'a>(r: &mut Reader<'a>) -> Param<'a> {
-    let more = r.array_min(2, "a parameter of 2 fields");
-    let p = Param {
-        name: r.name(),
-        value: r.skip(),
-    };
-    r.skip_n(more);
-    p
-}
-
-#[cold]
-fn endpoint<'a>(r: &mut Reader<'a>) -> Endpoint<'a> {
-    let more = r.array_min(3, "an endpoint of 3 fields");
-    let e = Endpoint {
-        name: r.name(),
-        key: r.uint_max(255, "a representation below 256"),
-        value: r.uint_max(255, "a representation below 256"),
-    };
-    r.skip_n(more);
-    e
 }
 
 /// The answer to Init: `[0, progress_block_address, input_capacity]`, or

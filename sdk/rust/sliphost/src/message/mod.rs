@@ -20,6 +20,7 @@ pub use checkpoint::{
     Check, Downtime, DowntimeList, Heartbeat, Latency, Position, Pulse, Recovery,
 };
 pub use describe::{Describe, HandlerDesc, ParamDesc};
+pub(crate) use init::{walk, Visit};
 pub use init::{Binding, Endpoint, Init, InitReply, Param};
 pub use kinds::{Advance, Codec, Migrate, Selftest};
 pub use marker::Marker;
@@ -30,6 +31,8 @@ pub use reply::{append_result, append_result_error, Answer, Output, RecordResult
 use crate::wire::{append_array_header, append_str, Reader};
 use crate::zz_abi::{MAX_BINDINGS, MAX_DESCRIBE};
 
+const NAMES: &str = "at most 1024 names";
+
 fn append_strings(b: &mut Vec<u8>, names: &[&[u8]]) {
     append_array_header(b, names.len());
     for name in names {
@@ -39,7 +42,7 @@ fn append_strings(b: &mut Vec<u8>, names: &[&[u8]]) {
 
 #[cold]
 fn names<'a>(r: &mut Reader<'a>) -> Vec<&'a [u8]> {
-    each(r, MAX_BINDINGS, "at most 1024 names", |r| r.name())
+    each(r, MAX_BINDINGS, NAMES, Reader::name)
 }
 
 /// Declares a message that is an array of fixed fields, which is read and

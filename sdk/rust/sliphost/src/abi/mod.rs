@@ -1,5 +1,8 @@
 //! The border to the host: everything of this crate that is `unsafe`.
 
+#[cfg(any(test, all(feature = "lean-alloc", target_arch = "wasm32")))]
+mod heap;
+
 use std::cell::UnsafeCell;
 use std::ptr;
 
@@ -185,6 +188,7 @@ pub mod entry {
     use std::cell::UnsafeCell;
     use std::panic::Location;
 
+    use crate::error::join;
     use crate::export::{self, Handler};
     use crate::reply::cut;
     use crate::runtime::Runtime;
@@ -244,12 +248,10 @@ pub mod entry {
             // memory may serve the new one.
             state.arena = Vec::new();
             let size = size.checked_next_power_of_two().unwrap_or(size).max(ARENA);
-            let mut fresh = Vec::new();
-            if fresh.try_reserve_exact(size).is_err() {
+            if state.arena.try_reserve_exact(size).is_err() {
                 return 0;
             }
-            fresh.resize(size, 0);
-            state.arena = fresh;
+            state.arena.resize(size, 0);
         }
         state.arena.as_ptr() as usize as u32
     }
@@ -286,24 +288,25 @@ pub mod entry {
             Some(text) => text,
             None => payload.downcast_ref::<String>().map_or("panic", |t| t),
         };
-        let mut out = Vec::new();
-        out.extend_from_slice(cut(text, MAX_TEXT / 2).as_bytes());
-        if let Some(at) = location {
-            out.extend_from_slice(b": ");
-            out.extend_from_slice(at.file().as_bytes());
-            for n in [at.line(), at.column()] {
-                out.push(b':');
-                push_decimal(&mut out, n);
+        let text = cut(text, MAX_TEXT / 2);
+        let text = match location {
+            None => text.to_owned(),
+            Some(at) => {
+                let (line, column) = (decimal(at.line()), decimal(at.column()));
+                join(&[text, ": ", at.file(), ":", &line, ":", &column])
             }
-        }
-        out.truncate(MAX_TEXT);
-        super::wasm::panic(&out);
+        };
+        super::wasm::panic(text.as_bytes());
     }
 
-    fn push_decimal(out: &mut Vec<u8>, n: u32) {
-        if n >= 10 {
-            push_decimal(out, n / 10);
-        }
-        out.push(b'0' + (n % 10) as u8);
+    #[inline(never)]
+    fn decimal(n: u32) -> String {
+        let mut text = if n >= 10 {
+            decimal(n / 10)
+        } else {
+            String::new()
+        };
+        text.push((b'0' + (n % 10) as u8) as char);
+        text
     }
 }
