@@ -39,11 +39,11 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 setup: ## install what is missing: RocksDB headers, Rust's wasm target
-	@scripts/setup.sh
+	@.ci/setup.sh
 	@mkdir -p .cache && touch $(ready)
 
-$(ready): scripts/setup.sh
-	@scripts/setup.sh
+$(ready): .ci/setup.sh
+	@.ci/setup.sh
 	@mkdir -p $(@D) && touch $@
 
 build: $(ready) ## build bin/sliphost
@@ -70,32 +70,32 @@ test: $(ready) guests build ## all tests: Go, Rust, examples
 	go vet ./...
 	go test -timeout $(TESTTIME) ./...
 	cd $(cargo_dir) && $(cargo) test -q --locked --workspace --all-features
-	scripts/examples.sh
+	.ci/examples.sh
 
 race: $(ready) guests build ## the Go tests under the race detector
 	go test -race -timeout $(RACETIME) ./...
 
 check: $(ready) ## format, vet, staticcheck, layering, generated files, clippy
-	@scripts/quiet.sh "gofumpt would change" go run $(gofumpt) -l .
+	@.ci/quiet.sh "gofumpt would change" go run $(gofumpt) -l .
 	go vet ./...
 	GOOS=wasip1 GOARCH=wasm go vet ./sdk/go/sdktest/guests/...
 	go run $(staticcheck) ./...
 	go test -count=1 -run '^TestHouse' ./cmd/sliphost
-	scripts/generated.sh
+	.ci/generated.sh
 	cd $(cargo_dir) && $(cargo) fmt --all --check
 	cd $(cargo_dir) && $(cargo) clippy -q --locked --workspace --all-targets --all-features -- -D warnings
 
 bench: $(ready) guests build ## the benchmarks (BENCH=regexp, BENCHTIME=1s)
-	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem $$(scripts/packages.sh Benchmark)
+	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem $$(.ci/packages.sh Benchmark)
 
 fuzz: $(ready) ## every fuzz target for a while (FUZZTIME=10s)
-	scripts/fuzz.sh $(FUZZTIME)
+	.ci/fuzz.sh $(FUZZTIME)
 
 demo: $(ready) build ## late flights from real data, on the embedded broker
 	examples/09-flights/demo.sh
 
 examples: $(ready) build ## every example, in Go and Rust
-	scripts/examples.sh
+	.ci/examples.sh
 
 kafka: ## start an Apache Kafka for tests; prints its address
 	@kafka/kafkatest/apache.sh start

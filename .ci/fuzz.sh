@@ -3,7 +3,7 @@
 set -euo pipefail
 time=$1
 failed=0
-for dir in $(scripts/packages.sh Fuzz); do
+for dir in $(.ci/packages.sh Fuzz); do
 	for target in $(go test -list '^Fuzz' "$dir" | grep '^Fuzz'); do
 		echo "fuzz $dir $target"
 		if out=$(go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" "$dir" 2>&1); then
