@@ -181,15 +181,17 @@ func (in *instance) describeSelf() ([]byte, error) {
 	return b, nil
 }
 
+// maxMessageSize leaves room for rounding up within 31 bits.
+const maxMessageSize = 1<<31 - 1<<21
+
 // grow asks for an arena of at least n bytes.
 func (in *instance) grow(n int) error {
-	want := uint64(n)
-	// Some room for the next message, so that slowly growing batches do not ask
-	// each time.
-	want = min(max(want, min(2*uint64(in.capacity), want+want/2)), 1<<31-1)
-	if uint64(n) > want {
+	if n > maxMessageSize {
 		return brokenFault("a message of %d bytes cannot be addressed by a module", n)
 	}
+	// Some room for the next message, so that batches that grow slowly do not
+	// ask each time; but not so much that a large one fails for it.
+	want := uint64(n + min(n/2, 1<<20))
 	in.phase = phaseAlloc
 	in.stack[0] = want
 	if err := in.alloc.CallWithStack(&in.ctx, in.stack[:]); err != nil {

@@ -134,11 +134,13 @@ func (m *Module) compile(ctx context.Context, b []byte) *LoadError {
 	if err != nil && dir != "" && ctx.Err() == nil {
 		// The cache may be damaged or not writable: it must never be the reason
 		// why a module does not start.
-		m.runtime.log.Warn("module: compile without the cache", "module", m.name, "cache", dir, "error", firstLine(err.Error()))
-		if rm := os.RemoveAll(dir); rm != nil {
-			m.runtime.log.Warn("module: remove a damaged cache", "cache", dir, "error", rm.Error())
+		cached := err
+		if err = m.compileWith(ctx, b, ""); err == nil {
+			m.runtime.log.Warn("module: compiled without the cache", "module", m.name, "cache", dir, "error", firstLine(cached.Error()))
+			if rm := os.RemoveAll(dir); rm != nil {
+				m.runtime.log.Warn("module: remove a damaged cache", "cache", dir, "error", rm.Error())
+			}
 		}
-		err = m.compileWith(ctx, b, "")
 	}
 	if err == nil {
 		return nil

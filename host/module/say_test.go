@@ -292,6 +292,40 @@ func TestStateThatFails(t *testing.T) {
 	}
 }
 
+func TestHookThatPanics(t *testing.T) {
+	g := wasmtest.Guest{
+		Imports: []wasmtest.Import{{Module: abi.ImportModule, Name: "log", Sig: "iii"}},
+		Process: wasmtest.Join(wasmtest.I32(1), wasmtest.I32(0), wasmtest.I32(0), wasmtest.Call(0), finished),
+	}
+	var nothing []int
+	for name, fail := range map[string]func(){
+		"value":         func() { panic("hook") },
+		"error":         func() { panic(errors.New("hook")) },
+		"runtime error": func() { _ = nothing[3] },
+	} {
+		t.Run(name, func(t *testing.T) {
+			failing := true
+			s := open(t, g, Limits{}, Hooks{Log: func(int32, abi.Level, []byte) {
+				if failing {
+					fail()
+				}
+			}})
+			_, _, err := process(t, s, 1)
+			var trap *TrapError
+			if !errors.As(err, &trap) || trap.Kind != TrapHost {
+				t.Fatal(err)
+			}
+			if text := err.Error() + trap.Stack; strings.Contains(text, "goroutine") || strings.Contains(text, ".go:") || strings.Contains(err.Error(), "\n") {
+				t.Errorf("the host's stack is shown: %s", text)
+			}
+			failing = false
+			if _, _, err := process(t, s, 1); err != nil {
+				t.Errorf("afterwards: %v", err)
+			}
+		})
+	}
+}
+
 func TestAppendClean(t *testing.T) {
 	tests := []struct{ in, want string }{
 		{"plain text", "plain text"},
