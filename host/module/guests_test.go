@@ -291,6 +291,38 @@ func TestGuestFloodsInBoundedMemory(t *testing.T) {
 	}
 }
 
+func TestGuestLargeRecords(t *testing.T) {
+	for _, lang := range languages {
+		t.Run(lang, func(t *testing.T) {
+			s := openSlot(t, guest(t, lang, "identity", Limits{}), bound("identity"), Hooks{})
+			for _, size := range []int{0, 1 << 20, 8 << 20, 1, 3 << 20} {
+				value := bytes.Repeat([]byte{byte(size >> 20), 'x'}, size/2)
+				head, records := encode([]input{{value: value}, {value: []byte("small")}})
+				reply, done, err := s.Process(t.Context(), 0, 2, head, records)
+				if err != nil || done != 2 {
+					t.Fatalf("%d bytes: done %d, %v", size, done, err)
+				}
+				var got [][]byte
+				r := abi.NewReader(reply)
+				for r.Len() > 0 {
+					var res abi.Result
+					abi.ReadResult(&r, &res)
+					for range res.Outputs {
+						var o abi.Output
+						abi.ReadOutput(&r, &o)
+						got = append(got, o.Value)
+					}
+					abi.EndResult(&r, &res)
+				}
+				if r.Err() != nil || len(got) != 2 || !bytes.Equal(got[0], value) || string(got[1]) != "small" {
+					t.Errorf("%d bytes: %d outputs, %v", size, len(got), r.Err())
+				}
+			}
+			t.Logf("guest memory %d KiB", s.active.mem.Size()>>10)
+		})
+	}
+}
+
 func TestGuestMemoryIsConstant(t *testing.T) {
 	const batches = 1_000_000
 	for _, lang := range languages {
