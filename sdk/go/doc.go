@@ -34,7 +34,8 @@
 //     [Call.NewMap] and [Call.EmitValue] for the other direction;
 //   - into a Go type: [Record.Decode] and [Call.EmitValue] with a type that
 //     implements [Unmarshaler] and [Marshaler]. There is no reflection in a
-//     guest: the methods are written by a generator, package gen.
+//     guest: package gen writes the methods, by
+//     go:generate go run github.com/sliphost/sliphost/sdk/go/slipgen.
 //
 // # Time, memory, goroutines
 //

@@ -8,7 +8,7 @@ import (
 )
 
 // Unmarshaler is implemented by types that read themselves from msgpack,
-// usually by methods that `slip gen` writes. The method reads exactly one
+// usually by methods that slipgen writes. The method reads exactly one
 // value; it may return early, since the reader keeps the first error.
 type Unmarshaler interface {
 	UnmarshalMsgpack(r *Reader) error
@@ -184,7 +184,7 @@ func (r *Reader) value(v any) error {
 		*v = r.Bool()
 	default:
 		return &recordError{code: abi.CodeDecode, text: "cannot decode into this type: " +
-			"give a pointer to a struct with methods from `slip gen`, or read the value with Doc"}
+			"give a pointer to a struct with methods from slipgen, or read the value with Doc"}
 	}
 	return r.Err()
 }

@@ -59,7 +59,7 @@ func (r *Record) KeyDoc() Value {
 }
 
 // Decode decodes the value into v: an [Unmarshaler], such as a struct with
-// methods written by `slip gen`, or a pointer to a string, []byte, int, int64,
+// methods written by slipgen, or a pointer to a string, []byte, int, int64,
 // uint64, float64 or bool. Text decodes into a string or []byte. Strings and
 // bytes are copied.
 func (r *Record) Decode(v any) error {

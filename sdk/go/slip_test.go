@@ -215,8 +215,14 @@ func TestLogsAndMetricsReachTheHost(t *testing.T) {
 	h := sliptest.New(t, "run")
 	got := h.Send(sliptest.KV("k", "v"), sliptest.KV("k", "v"))
 	want := []sliptest.Log{
-		{Record: 0, Level: slip.LevelDebug, Text: "d"}, {Record: 0, Level: slip.LevelInfo, Text: "i"}, {Record: 0, Level: slip.LevelWarn, Text: "w"}, {Record: 0, Level: slip.LevelError, Text: "e"},
-		{Record: 1, Level: slip.LevelDebug, Text: "d"}, {Record: 1, Level: slip.LevelInfo, Text: "i"}, {Record: 1, Level: slip.LevelWarn, Text: "w"}, {Record: 1, Level: slip.LevelError, Text: "e"},
+		{Record: 0, Level: slip.LevelDebug, Text: "d"},
+		{Record: 0, Level: slip.LevelInfo, Text: "i"},
+		{Record: 0, Level: slip.LevelWarn, Text: "w"},
+		{Record: 0, Level: slip.LevelError, Text: "e"},
+		{Record: 1, Level: slip.LevelDebug, Text: "d"},
+		{Record: 1, Level: slip.LevelInfo, Text: "i"},
+		{Record: 1, Level: slip.LevelWarn, Text: "w"},
+		{Record: 1, Level: slip.LevelError, Text: "e"},
 	}
 	if diff := cmp.Diff(want, got.Logs); diff != "" {
 		t.Error(diff)

@@ -141,11 +141,11 @@ func TestRepresentationsAreExplained(t *testing.T) {
 		{"doc of bytes", func(c *slip.Call, rec slip.Record) error { rec.Doc(); return nil }, "raw", "raw", `source "in" gives bytes`},
 		{"key doc of bytes", func(c *slip.Call, rec slip.Record) error { rec.KeyDoc(); return nil }, "json", "raw", `set key_codec = "json"`},
 		{"decode text into a number", func(c *slip.Call, rec slip.Record) error { return rec.Decode(&n) }, "string", "raw", "gives text: decode into a string"},
-		{"decode into what cannot be", func(c *slip.Call, rec slip.Record) error { return rec.Decode(&odd{}) }, "json", "raw", "slip gen"},
+		{"decode into what cannot be", func(c *slip.Call, rec slip.Record) error { return rec.Decode(&odd{}) }, "json", "raw", "slipgen"},
 		{"value to bytes", func(c *slip.Call, rec slip.Record) error { c.EmitValue(nil, "x"); return nil }, "raw", "raw", `takes bytes: use Emit, or set codec = "json"`},
 		{"number to text", func(c *slip.Call, rec slip.Record) error { c.EmitValue(nil, 5); return nil }, "raw", "string", "takes text: give EmitValue a string"},
-		{"what cannot be encoded", func(c *slip.Call, rec slip.Record) error { c.EmitValue(nil, odd{}); return nil }, "raw", "json", "slip gen"},
-		{"set what cannot be", func(c *slip.Call, rec slip.Record) error { c.NewMap().Set("x", odd{}); return nil }, "raw", "json", "slip gen"},
+		{"what cannot be encoded", func(c *slip.Call, rec slip.Record) error { c.EmitValue(nil, odd{}); return nil }, "raw", "json", "slipgen"},
+		{"set what cannot be", func(c *slip.Call, rec slip.Record) error { c.NewMap().Set("x", odd{}); return nil }, "raw", "json", "slipgen"},
 	} {
 		run = tc.fn
 		h := sliptest.New(t, "run", sliptest.Codec(tc.source), sliptest.Sink("audit", tc.sink))

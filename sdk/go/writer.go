@@ -3,7 +3,7 @@ package slip
 import "github.com/sliphost/sliphost/abi"
 
 // Marshaler is implemented by types that write themselves as msgpack, usually
-// by methods that `slip gen` writes. The method writes exactly one value.
+// by methods that slipgen writes. The method writes exactly one value.
 type Marshaler interface {
 	MarshalMsgpack(w *Writer) error
 }
@@ -78,7 +78,7 @@ func (w *Writer) Value(v any) error {
 		w.Float(v)
 	default:
 		return &recordError{code: abi.CodeFailed, text: "cannot encode a value of this type: " +
-			"use a struct with methods from `slip gen`, a slip.Map, or a plain string, number or bool"}
+			"use a struct with methods from slipgen, a slip.Map, or a plain string, number or bool"}
 	}
 	return nil
 }
