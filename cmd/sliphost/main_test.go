@@ -32,12 +32,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("XDG_CACHE_HOME", cache)
 			env.Setenv(brokerIdleEnv, "2s")
 			env.Setenv("NO_COLOR", "1")
-			env.Setenv("DATA", dataDir())
-			for _, name := range []string{"GOCACHE", "GOMODCACHE", "CARGO_HOME", "RUSTUP_HOME"} {
-				if v := os.Getenv(name); v != "" {
-					env.Setenv(name, v)
-				}
-			}
+			toolchains(env)
 			env.Defer(func() { awaitBrokers(t, env.WorkDir) })
 			return nil
 		},
@@ -47,6 +42,20 @@ func TestScripts(t *testing.T) {
 		},
 		RequireUniqueNames: true,
 	})
+}
+
+// toolchains lets scripts build projects although their home is empty.
+func toolchains(env *testscript.Env) {
+	home, _ := os.UserHomeDir()
+	for name, dir := range map[string]string{"CARGO_HOME": ".cargo", "RUSTUP_HOME": ".rustup"} {
+		v := os.Getenv(name)
+		if v == "" {
+			v = filepath.Join(home, dir)
+		}
+		if _, err := os.Stat(v); err == nil {
+			env.Setenv(name, v)
+		}
+	}
 }
 
 // guests is where `make guests` leaves the test modules.
@@ -63,11 +72,6 @@ func guests(t *testing.T) string {
 	if _, err := os.Stat(filepath.Join(dir, "go-all.wasm")); err != nil {
 		t.Fatalf("the test modules are missing, run `make guests`: %v", err)
 	}
-	return dir
-}
-
-func dataDir() string {
-	dir, _ := filepath.Abs(filepath.Join("..", "..", "examples", "data"))
 	return dir
 }
 

@@ -9,11 +9,13 @@ import (
 
 	"github.com/sliphost/sliphost"
 	gotemplate "github.com/sliphost/sliphost/sdk/go/template"
+	rusttemplate "github.com/sliphost/sliphost/sdk/rust/template"
 )
 
 // templates write a new project, by language.
 var templates = map[string]func(dir, name string, sources fs.FS) error{
-	"go": gotemplate.Write,
+	"go":   gotemplate.Write,
+	"rust": rusttemplate.Write,
 }
 
 func (c *cli) newCmd() *cobra.Command {
