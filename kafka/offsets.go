@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 	"unsafe"
 
@@ -261,47 +262,65 @@ func offsetForTime(ctx context.Context, cl metadataClient, topic string, partiti
 
 // bounds asks for the three ends. ListOffsets answers per isolation level:
 // read_committed gives the last stable offset, read_uncommitted the high
-// watermark.
+// watermark. The questions go out together: on a consumer's connection each
+// answer waits for the fetch before it, up to fetch.wait.max.ms.
 func bounds(ctx context.Context, admin *ck.AdminClient, tps []ck.TopicPartition) ([]abi.Bounds, error) {
-	out := make([]abi.Bounds, len(tps))
-	for _, ask := range []struct {
+	var low, stable, high []int64
+	var errs [3]error
+	var wg sync.WaitGroup
+	for i, ask := range []struct {
 		spec  ck.OffsetSpec
 		level ck.IsolationLevel
-		put   func(*abi.Bounds, int64)
+		to    *[]int64
 	}{
-		{ck.EarliestOffsetSpec, ck.IsolationLevelReadUncommitted, func(b *abi.Bounds, o int64) { b.Low = o }},
-		{ck.LatestOffsetSpec, ck.IsolationLevelReadCommitted, func(b *abi.Bounds, o int64) { b.LastStable = o }},
-		{ck.LatestOffsetSpec, ck.IsolationLevelReadUncommitted, func(b *abi.Bounds, o int64) { b.High = o }},
+		{ck.EarliestOffsetSpec, ck.IsolationLevelReadUncommitted, &low},
+		{ck.LatestOffsetSpec, ck.IsolationLevelReadCommitted, &stable},
+		{ck.LatestOffsetSpec, ck.IsolationLevelReadUncommitted, &high},
 	} {
-		err := retry(ctx, "read the ends of partitions", func(time.Duration) error {
-			req := make(map[ck.TopicPartition]ck.OffsetSpec, len(tps))
-			for _, tp := range tps {
-				req[ck.TopicPartition{Topic: tp.Topic, Partition: tp.Partition}] = ask.spec
-			}
-			res, err := admin.ListOffsets(ctx, req, ck.SetAdminIsolationLevel(ask.level), ck.SetAdminRequestTimeout(5*time.Second))
-			if err != nil {
-				return newError("read the ends of partitions", err)
-			}
-			got := 0
-			for tp, info := range res.ResultInfos {
-				if info.Error.Code() != ck.ErrNoError {
-					return at(newError("read the ends of partitions", info.Error), *tp.Topic, tp.Partition)
-				}
-				for i := range tps {
-					if *tps[i].Topic == *tp.Topic && tps[i].Partition == tp.Partition {
-						ask.put(&out[i], int64(info.Offset))
-						got++
-					}
-				}
-			}
-			if got < len(tps) {
-				return fmt.Errorf("read the ends of partitions: the broker answered for %d of %d", got, len(tps))
-			}
-			return nil
-		})
+		wg.Go(func() { *ask.to, errs[i] = listOffsets(ctx, admin, tps, ask.spec, ask.level) })
+	}
+	wg.Wait()
+	for _, err := range errs {
 		if err != nil {
 			return nil, err
 		}
 	}
+	out := make([]abi.Bounds, len(tps))
+	for i := range out {
+		out[i] = abi.Bounds{Low: low[i], LastStable: stable[i], High: high[i]}
+	}
 	return out, nil
+}
+
+// listOffsets asks for one kind of offset of each partition.
+func listOffsets(ctx context.Context, admin *ck.AdminClient, tps []ck.TopicPartition, spec ck.OffsetSpec, level ck.IsolationLevel) ([]int64, error) {
+	const doing = "read the ends of partitions"
+	out := make([]int64, len(tps))
+	err := retry(ctx, doing, func(time.Duration) error {
+		req := make(map[ck.TopicPartition]ck.OffsetSpec, len(tps))
+		for _, tp := range tps {
+			req[ck.TopicPartition{Topic: tp.Topic, Partition: tp.Partition}] = spec
+		}
+		res, err := admin.ListOffsets(ctx, req, ck.SetAdminIsolationLevel(level), ck.SetAdminRequestTimeout(5*time.Second))
+		if err != nil {
+			return newError(doing, err)
+		}
+		got := 0
+		for tp, info := range res.ResultInfos {
+			if info.Error.Code() != ck.ErrNoError {
+				return at(newError(doing, info.Error), *tp.Topic, tp.Partition)
+			}
+			for i := range tps {
+				if *tps[i].Topic == *tp.Topic && tps[i].Partition == tp.Partition {
+					out[i] = int64(info.Offset)
+					got++
+				}
+			}
+		}
+		if got < len(tps) {
+			return fmt.Errorf("%s: the broker answered for %d of %d", doing, got, len(tps))
+		}
+		return nil
+	})
+	return out, err
 }
