@@ -1,7 +1,10 @@
 package metrics
 
 import (
+	"cmp"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -32,8 +35,8 @@ func (s *scrape) clients(all []Client) {
 		}
 		s.brokers(c)
 	}
-	for p, l := range newestLag(all) {
-		s.put(kafkaLag, float64(l.lag), p.cluster, p.topic, strconv.Itoa(int(p.partition)))
+	for _, l := range Lags(all) {
+		s.put(kafkaLag, float64(l.Records), l.Cluster, l.Topic, strconv.Itoa(int(l.Partition)))
 	}
 }
 
@@ -61,34 +64,39 @@ func (s *scrape) brokers(c *Client) {
 	}
 }
 
-// place is a partition of a cluster.
-type place struct {
-	cluster, topic string
-	partition      int32
+// Lag is how far a group is behind in a partition that this process owns.
+type Lag struct {
+	Cluster   string `json:"cluster"`
+	Topic     string `json:"topic"`
+	Partition int32  `json:"partition"`
+	// Records are those between the committed position and the end.
+	Records int64 `json:"records"`
+	// At is when the client took the figures.
+	At time.Time `json:"at"`
 }
 
-// seen is a lag and when it was taken.
-type seen struct {
-	at  time.Time
-	lag int64
-}
-
-// newestLag returns the lag of each partition. After a rebalance the old
-// owner's last statistics have it as well as the new one's: the newest tells
-// the truth, and each series may be shown once only.
-func newestLag(all []Client) map[place]seen {
-	found := map[place]seen{}
-	for i := range all {
-		c := &all[i]
+// Lags returns what consumers know of lag, by cluster, topic and partition.
+// After a rebalance the old owner's last statistics have a partition as well
+// as the new one's: it is in the result once, as of the newest.
+func Lags(clients []Client) []Lag {
+	var all []Lag
+	for i := range clients {
+		c := &clients[i]
 		if c.Kind != KindConsumer {
 			continue
 		}
 		for _, p := range c.Partitions {
-			at := place{c.Cluster, p.Topic, p.Partition}
-			if old, ok := found[at]; p.Lag >= 0 && (!ok || c.At.After(old.at)) {
-				found[at] = seen{c.At, p.Lag}
+			if p.Lag >= 0 {
+				all = append(all, Lag{Cluster: c.Cluster, Topic: p.Topic, Partition: p.Partition, Records: p.Lag, At: c.At})
 			}
 		}
 	}
-	return found
+	slices.SortFunc(all, func(a, b Lag) int {
+		return cmp.Or(comparePlace(&a, &b), b.At.Compare(a.At))
+	})
+	return slices.CompactFunc(all, func(a, b Lag) bool { return comparePlace(&a, &b) == 0 })
+}
+
+func comparePlace(a, b *Lag) int {
+	return cmp.Or(strings.Compare(a.Cluster, b.Cluster), strings.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
 }

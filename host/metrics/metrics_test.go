@@ -245,3 +245,20 @@ func TestReferencePage(t *testing.T) {
 		t.Errorf("docs/metrics.md is not what the table says; go test ./host/metrics -update (-have +want):\n%s", diff)
 	}
 }
+
+func TestLagsAreTheNewestOfEachPartition(t *testing.T) {
+	at := time.Unix(1_700_000_000, 0)
+	clients := []Client{
+		{Cluster: "b", Kind: KindConsumer, At: at, Partitions: []ClientPartition{{Topic: "t", Partition: 1, Lag: 1}, {Topic: "t", Partition: 0, Lag: 2}, {Topic: "s", Partition: 5, Lag: 0}}},
+		{Cluster: "b", Kind: KindConsumer, At: at.Add(time.Second), Partitions: []ClientPartition{{Topic: "t", Partition: 1, Lag: 3}, {Topic: "t", Partition: 0, Lag: -1}}},
+		{Cluster: "a", Kind: KindConsumer, At: at, Partitions: []ClientPartition{{Topic: "t", Partition: 1, Lag: 4}}},
+		{Cluster: "a", Kind: KindProducer, At: at, Partitions: []ClientPartition{{Topic: "t", Partition: 1, Lag: 5}}},
+	}
+	want := []Lag{{"a", "t", 1, 4, at}, {"b", "s", 5, 0, at}, {"b", "t", 0, 2, at}, {"b", "t", 1, 3, at.Add(time.Second)}}
+	if diff := cmp.Diff(want, Lags(clients)); diff != "" {
+		t.Errorf("lags (-want +got):\n%s", diff)
+	}
+	if got := Lags(nil); got != nil {
+		t.Errorf("no client has lags %v", got)
+	}
+}

@@ -94,7 +94,7 @@ var families = [familyCount]family{
 	handlerRecords:     {"sliphost_handler_records_total", counter, byHandler, "Records that the handler finished."},
 	handlerOutputs:     {"sliphost_handler_outputs_total", counter, byHandler, "Records that the handler emitted."},
 	handlerFailures:    {"sliphost_handler_failures_total", counter, byHandler, "Calls for a record that did not succeed, each try counted."},
-	handlerTraps:       {"sliphost_handler_traps_total", counter, byHandler, "Calls that ended in a trap of the module; failures too."},
+	handlerTraps:       {"sliphost_handler_traps_total", counter, byHandler, "Traps of the module in calls for the handler."},
 	handlerDropped:     {"sliphost_handler_dropped_records_total", counter, byHandler, "Records that the handler asked to drop."},
 	handlerSkipped:     {"sliphost_handler_skipped_records_total", counter, byHandler, "Records passed over after their last try, by the policy skip."},
 	handlerDeadLetters: {"sliphost_handler_dead_letters_total", counter, byHandler, "Records written to the dead-letter topic after their last try."},

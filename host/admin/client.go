@@ -1,0 +1,108 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"syscall"
+	"time"
+)
+
+// ErrNoHost is what a client's error wraps when nobody answers on a state
+// directory.
+var ErrNoHost = errors.New("no host runs")
+
+// Client asks the host that holds a state directory. It keeps no connection
+// and is safe for concurrent use.
+type Client struct {
+	dir  string
+	http http.Client
+}
+
+// askTimeout bounds one question: a host answers in milliseconds unless it is
+// stopped or its machine is in trouble.
+const askTimeout = 10 * time.Second
+
+// maxAnswer bounds what is read of one.
+const maxAnswer = 64 << 20
+
+// Dial returns a client of the host on a state directory. It connects when
+// something is asked.
+func Dial(stateDir string) *Client {
+	return &Client{dir: stateDir, http: http.Client{
+		Timeout: askTimeout,
+		Transport: &http.Transport{
+			DisableKeepAlives: true,
+			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				return dialSocket(ctx, stateDir)
+			},
+		},
+	}}
+}
+
+// Status asks for /v1/status. The error wraps ErrNoHost if no host runs there.
+func (c *Client) Status(ctx context.Context) (*Status, error) {
+	body, err := c.get(ctx, "/v1/status")
+	if err != nil {
+		return nil, err
+	}
+	st := new(Status)
+	if err := json.Unmarshal(body, st); err != nil {
+		return nil, fmt.Errorf("read the answer of the host on state directory %s: %w; is it of another version?", c.dir, err)
+	}
+	return st, nil
+}
+
+// Get asks for any path and returns the answer's body. An answer other than
+// 200 is an error that says what the host says.
+func (c *Client) get(ctx context.Context, path string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost"+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, c.explain(ctx, err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return nil, c.explain(ctx, err)
+	}
+	if resp.StatusCode == http.StatusOK {
+		return body, nil
+	}
+	var p Problem
+	if json.Unmarshal(body, &p) != nil || p.Detail == "" {
+		p.Detail = resp.Status
+	}
+	return nil, fmt.Errorf("the host on state directory %s does not answer %s: %s", c.dir, path, p.Detail)
+}
+
+// explain says why a question got no answer.
+func (c *Client) explain(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOTDIR):
+		return fmt.Errorf("%w on state directory %s; start one with `sliphost run`, or name the directory of one that runs", ErrNoHost, c.dir)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("socket %s belongs to another user: only the user who runs the host may ask it", SocketPath(c.dir))
+	case errors.Is(err, os.ErrDeadlineExceeded), isTimeout(err):
+		return fmt.Errorf("the host on state directory %s does not answer within %s; is its process stopped?", c.dir, askTimeout)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return fmt.Errorf("the host on state directory %s ended while it was asked", c.dir)
+	}
+	return fmt.Errorf("ask the host on state directory %s: %w", c.dir, err)
+}
+
+func isTimeout(err error) bool {
+	var t net.Error
+	return errors.As(err, &t) && t.Timeout()
+}

@@ -1,0 +1,124 @@
+package admin
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/sliphost/sliphost/host"
+	"github.com/sliphost/sliphost/host/metrics"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// fakeHost is a host in a state that the test sets.
+type fakeHost struct {
+	mu    sync.Mutex
+	state string
+	lags  []metrics.Lag
+}
+
+func (h *fakeHost) set(state string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.state = state
+}
+
+func (h *fakeHost) Ready() bool { return h.Status().State == "running" }
+
+func (h *fakeHost) Lags() []metrics.Lag { return h.lags }
+
+func (h *fakeHost) Status() host.Status {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return host.Status{
+		App: "flights", State: h.state, Records: 7, Commits: 3, Rewinds: 1,
+		Handlers: []host.HandlerStatus{{ID: "late", Module: "flights", SHA256: "ab12", Records: 7, DeadLetters: 2}},
+		Workers: []host.WorkerStatus{{
+			Cluster:    "main",
+			Partitions: []host.PartitionStatus{{Source: "flights", Topic: "flights", Partition: 1, Next: 9, Committed: 8, Stopped: "the handler fails"}},
+		}},
+	}
+}
+
+// start makes a server that ends with the test.
+func start(t *testing.T, change func(*Config)) *Server {
+	t.Helper()
+	c := Config{
+		Host: &fakeHost{state: "running"}, Metrics: http.NotFoundHandler(),
+		StateDir: t.TempDir(), HTTP: "127.0.0.1:0", Version: "v0.1.0", Manifest: "/flights/manifest.toml", Generation: 1,
+	}
+	if change != nil {
+		change(&c)
+	}
+	s, err := Start(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// side is one of the two ways to a server.
+type side struct {
+	name   string
+	base   string
+	client *http.Client
+}
+
+// sides are the ways to s; their connections end with the test.
+func sides(t *testing.T, s *Server) []side {
+	t.Helper()
+	over := func(dial func(ctx context.Context) (net.Conn, error)) *http.Client {
+		tr := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) }}
+		t.Cleanup(tr.CloseIdleConnections)
+		return &http.Client{
+			Transport: tr, Timeout: 10 * time.Second,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}
+	}
+	socket := over(func(ctx context.Context) (net.Conn, error) { return dialSocket(ctx, s.config.StateDir) })
+	tcp := over(func(ctx context.Context) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "tcp", s.Address())
+	})
+	return []side{{"socket", "http://localhost", socket}, {"http", "http://" + s.Address(), tcp}}
+}
+
+// answer is what came back.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func (c *side) do(t *testing.T, method, path string, change func(*http.Request)) answer {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, c.base+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if change != nil {
+		change(req)
+	}
+	resp, err := c.client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{resp.StatusCode, resp.Header, string(body)}
+}

@@ -1,0 +1,108 @@
+package admin
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// route is a path and how it is answered. Every path is for reading: GET and
+// HEAD are all there is.
+type route struct {
+	path   string
+	answer func(*Server, http.ResponseWriter, *http.Request)
+}
+
+// routes are all paths.
+var routes = [...]route{
+	{"/metrics", func(s *Server, w http.ResponseWriter, r *http.Request) { s.config.Metrics.ServeHTTP(w, r) }},
+	{"/healthz", (*Server).health},
+	{"/readyz", (*Server).ready},
+	{"/v1/status", (*Server).showStatus},
+}
+
+// paths lists them for people.
+func paths() string {
+	all := make([]string, len(routes))
+	for i, r := range routes {
+		all[i] = r.path
+	}
+	return strings.Join(all, " ")
+}
+
+// handler answers every path. hosts are the names that requests may use for
+// this server; nil takes any, for a socket, which no web page can reach.
+func (s *Server) handler(hosts map[string]bool) http.Handler {
+	mux := http.NewServeMux()
+	for _, r := range routes {
+		mux.HandleFunc("GET "+r.path, func(w http.ResponseWriter, req *http.Request) { r.answer(s, w, req) })
+		mux.HandleFunc(r.path, refuseMethod)
+	}
+	mux.HandleFunc("/", notFound)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Cache-Control", "no-store")
+		h.Set("X-Content-Type-Options", "nosniff")
+		if hosts != nil && !hosts[hostName(r.Host)] {
+			writeProblem(w, &Problem{
+				Status: http.StatusForbidden, Title: "Host not allowed",
+				Detail: fmt.Sprintf("the request is for host %q; this address answers requests for localhost, 127.0.0.1 and [::1] only, so that no web page can read it under another name", r.Host),
+			})
+			return
+		}
+		if r.ContentLength > maxBody {
+			writeProblem(w, &Problem{Status: http.StatusRequestEntityTooLarge, Detail: fmt.Sprintf("no request here needs a body, and none may have more than %d bytes", maxBody)})
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		mux.ServeHTTP(w, r)
+	})
+}
+
+func refuseMethod(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Allow", "GET, HEAD")
+	writeProblem(w, &Problem{Status: http.StatusMethodNotAllowed, Detail: fmt.Sprintf("%s can only be read, with GET or HEAD", r.URL.Path)})
+}
+
+func notFound(w http.ResponseWriter, r *http.Request) {
+	writeProblem(w, &Problem{Status: http.StatusNotFound, Detail: fmt.Sprintf("there is nothing at %s; there are %s", r.URL.Path, paths())})
+}
+
+// health says that the process answers, whatever the workers do.
+func (s *Server) health(w http.ResponseWriter, _ *http.Request) { writeText(w, "ok\n") }
+
+// ready says whether all workers run.
+func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
+	reasons := s.unready()
+	if len(reasons) == 0 {
+		writeText(w, "ready\n")
+		return
+	}
+	writeProblem(w, &Problem{
+		Status: http.StatusServiceUnavailable, Title: "Not ready",
+		Detail: strings.Join(reasons, "; "), Reasons: reasons,
+	})
+}
+
+func (s *Server) showStatus(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, "application/json", s.status())
+}
+
+func writeText(w http.ResponseWriter, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write([]byte(text)) // whoever hung up needs no answer
+}
+
+// writeJSON answers with a document. What cannot be encoded is a mistake of
+// this package, and told as such.
+func writeJSON(w http.ResponseWriter, status int, contentType string, doc any) {
+	body, err := json.Marshal(doc)
+	if err != nil {
+		http.Error(w, "encode the answer: "+err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", contentType)
+	w.WriteHeader(status)
+	_, _ = w.Write(append(body, '\n'))
+}
