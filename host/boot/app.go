@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/sliphost/sliphost/host"
+	"github.com/sliphost/sliphost/host/admin"
 	"github.com/sliphost/sliphost/host/connector"
 	"github.com/sliphost/sliphost/host/manifest"
 )
@@ -21,6 +22,7 @@ type App struct {
 	stats     *clientStats
 	metric    MetricFunc
 	host      *host.Host
+	admin     *admin.Server
 }
 
 // Check reports everything that Open would refuse, without running anything
@@ -87,7 +89,7 @@ func (a *App) open(ctx context.Context, m *manifest.Manifest) error {
 	}
 	opts := host.Options{CommitInterval: m.CommitInterval, UntilIdle: a.o.UntilIdle}
 	a.host = host.New(a.build.Plan, opts, a.build.workers(partitions), len(a.build.Connectors), a.backends(), a.o.logger())
-	return nil
+	return a.answer(ctx)
 }
 
 // Run works until Drain or, with UntilIdle, until the inputs are drained; see
@@ -115,6 +117,9 @@ func (a *App) StateDir() string { return a.state.path }
 // Close releases what Open took. Run must have returned.
 func (a *App) Close() error {
 	var errs []error
+	if a.admin != nil {
+		errs = append(errs, a.admin.Close())
+	}
 	if a.modules != nil {
 		errs = append(errs, a.modules.Close(context.Background()))
 	}

@@ -1,0 +1,144 @@
+package boot
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/sliphost/sliphost/abi"
+	"github.com/sliphost/sliphost/host"
+	"github.com/sliphost/sliphost/host/admin"
+	"github.com/sliphost/sliphost/host/metrics"
+)
+
+// generation numbers the manifest that runs. It stays 1 as long as a process
+// runs the manifest that it was started with.
+const generation = 1
+
+// answer starts what tells others about the host: metrics, health and status,
+// on the socket in the state directory and on [admin] http.
+func (a *App) answer(ctx context.Context) error {
+	dir, err := filepath.Abs(a.state.path)
+	if err != nil {
+		return fmt.Errorf("find state directory %s: %w", a.state.path, err)
+	}
+	reg, err := metrics.New(metrics.Config{
+		Version: a.o.Version, ABI: fmt.Sprintf("%d.%d", abi.Major, abi.Minor),
+		Host: a.hostMetrics, Clients: a.clientMetrics, Logger: a.o.logger(),
+	})
+	if err != nil {
+		return err
+	}
+	a.metric = func(handler string, kind abi.MetricKind, name []byte, value float64) {
+		reg.Guest(handler, guestKind(kind), name, value)
+	}
+	m := a.build.Manifest
+	a.admin, err = admin.Start(ctx, admin.Config{
+		Host: a, Metrics: reg.Handler(), StateDir: dir, HTTP: m.Admin.HTTP,
+		Version: a.o.Version, Manifest: m.File, Generation: generation, Logger: a.o.logger(),
+	})
+	return err
+}
+
+// guestKind is a kind of the ABI as metrics have it; one that neither knows is
+// refused there.
+func guestKind(k abi.MetricKind) metrics.GuestKind {
+	switch k {
+	case abi.MetricCounter:
+		return metrics.GuestCounter
+	case abi.MetricGauge:
+		return metrics.GuestGauge
+	case abi.MetricHistogram:
+		return metrics.GuestHistogram
+	}
+	return -1
+}
+
+// AdminAddress is the host:port at which metrics, health and status are
+// answered over HTTP, or "".
+func (a *App) AdminAddress() string { return a.admin.Address() }
+
+// Lags is what the Kafka clients know of the lag of the partitions that this
+// process owns, as of their newest statistics.
+func (a *App) Lags() []metrics.Lag { return metrics.Lags(a.clientMetrics()) }
+
+func (a *App) hostMetrics() metrics.Host {
+	st := a.Status()
+	h := metrics.Host{
+		App: st.App, State: st.State, Ready: a.Ready(), Generation: generation,
+		Records: st.Records, Commits: st.Commits, Rewinds: st.Rewinds,
+	}
+	for i := range st.Handlers {
+		s := &st.Handlers[i]
+		h.Handlers = append(h.Handlers, metrics.Handler{
+			ID: s.ID, Module: s.Module, SHA256: s.SHA256,
+			Records: s.Records, Outputs: s.Outputs, Failed: s.Failed, Traps: s.Traps,
+			Dropped: s.Dropped, Skipped: s.Skipped, DeadLetters: s.DeadLetters,
+		})
+	}
+	times := a.BatchTimes()
+	for i := range st.Workers {
+		s := &st.Workers[i]
+		w := metrics.Worker{ID: s.ID, Cluster: s.Cluster}
+		for j := range s.Partitions {
+			p := &s.Partitions[j]
+			w.Partitions = append(w.Partitions, metrics.Partition{
+				Source: p.Source, Partition: p.Partition, Next: p.Next, Committed: p.Committed,
+				Waiting: p.Waiting, Stopped: p.Stopped != "",
+			})
+		}
+		if i < len(times) {
+			w.Batches = durations(times[i])
+		}
+		h.Workers = append(h.Workers, w)
+	}
+	return h
+}
+
+func (a *App) clientMetrics() []metrics.Client {
+	var all []metrics.Client
+	for _, s := range a.ClientStats() {
+		cluster, kind, worker := clientName(s.Client)
+		c := metrics.Client{
+			Cluster: cluster, Kind: kind, Worker: worker, At: s.At,
+			QueuedRecords: s.QueuedRecords, QueuedBytes: s.QueuedBytes, MaxRecords: s.MaxRecords, MaxBytes: s.MaxBytes,
+			Operations: s.Operations, SentBytes: s.SentBytes, ReceivedBytes: s.ReceivedBytes,
+			SentRecords: s.SentRecords, ReceivedRecords: s.ReceivedRecords, Rebalances: s.Rebalances,
+		}
+		for _, b := range s.Brokers {
+			c.Brokers = append(c.Brokers, metrics.Broker{
+				Name: b.Name, Up: b.Up, RTTAvg: b.RTTAvg, RTTP99: b.RTTP99, RTTMax: b.RTTMax,
+				Waiting: b.Waiting, Queued: b.Queued, Errors: b.Errors,
+			})
+		}
+		for _, p := range s.Partitions {
+			c.Partitions = append(c.Partitions, metrics.ClientPartition{
+				Topic: p.Topic, Partition: p.Partition, Lag: p.Lag, Fetched: p.Fetched, FetchedBytes: p.FetchedBytes,
+			})
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
+// durations hands a histogram on. A bucket and the sum may be a batch apart,
+// since the worker goes on.
+func durations(h *host.Histogram) metrics.Durations {
+	d := metrics.Durations{Sum: h.Sum()}
+	h.Buckets(func(below time.Duration, count uint64) {
+		d.Buckets = append(d.Buckets, metrics.Bucket{Below: below, Count: count})
+	})
+	return d
+}
+
+// clientName takes the name of a client's statistics apart, as ports.go makes
+// it: cluster, kind and worker.
+func clientName(name string) (cluster, kind, worker string) {
+	parts := strings.Split(name, "/")
+	if len(parts) != 3 {
+		return name, "", ""
+	}
+	return parts[0], parts[1], parts[2]
+}
