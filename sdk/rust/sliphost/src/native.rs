@@ -14,6 +14,9 @@ pub(crate) struct Host {
     /// Index in the batch, name, value.
     pub(crate) metrics: Vec<(usize, String, f64)>,
     index: usize,
+    /// What flush answers.
+    pub(crate) flush_result: i32,
+    pub(crate) marks: usize,
     pub(crate) caches: Vec<BTreeMap<Vec<u8>, Vec<u8>>>,
     /// What undoes the current record's writes, oldest first.
     undo: Vec<Undo>,
@@ -90,12 +93,17 @@ pub(crate) fn rollback_record() {
     });
 }
 
-/// Nothing is metered here.
-pub(crate) fn fuel_mark() {}
+pub(crate) fn fuel_mark() {
+    with(|h| h.marks += 1);
+}
 
 pub(crate) fn flush(piece: &[u8]) -> i32 {
-    with(|h| h.pieces.extend_from_slice(piece));
-    0
+    with(|h| {
+        if h.flush_result == 0 {
+            h.pieces.extend_from_slice(piece);
+        }
+        h.flush_result
+    })
 }
 
 pub(crate) fn log(level: i32, text: &[u8]) {

@@ -57,12 +57,11 @@ impl Runtime {
         // may keep references into it.
         let message: &'static [u8] = Box::leak(Box::from(message));
         let mut binder = Binder::new(handlers);
-        let read = walk(message, &mut binder);
+        if let Err(e) = walk(message, &mut binder) {
+            return Err(Error::coded(CODE_MESSAGE, join(&["init: want ", e.want])));
+        }
         if let Some(e) = binder.error {
             return Err(e);
-        }
-        if let Err(e) = read {
-            return Err(Error::coded(CODE_MESSAGE, join(&["init: want ", e.want])));
         }
         Ok(Runtime {
             bindings: binder.bindings,
@@ -149,3 +148,7 @@ impl Runtime {
 fn unreadable(want: &'static str) -> Error {
     Error::coded(CODE_MESSAGE, join(&["batch: want ", want]))
 }
+
+#[cfg(test)]
+#[path = "runtime_tests.rs"]
+mod tests;

@@ -59,6 +59,9 @@ pub struct Doc<'a> {
     text: bool,
     /// The field by which the value was reached, for error texts.
     name: &'a [u8],
+    /// The value is missing because what should have held it is not of the
+    /// first kind, but of the second.
+    instead: Option<(Kind, Kind)>,
 }
 
 impl fmt::Debug for Doc<'_> {
@@ -87,6 +90,7 @@ impl<'a> Doc<'a> {
             raw,
             text: false,
             name,
+            instead: None,
         }
     }
 
@@ -99,6 +103,7 @@ impl<'a> Doc<'a> {
             raw,
             text: true,
             name: &[],
+            instead: None,
         }
     }
 
@@ -152,14 +157,26 @@ impl<'a> Doc<'a> {
     pub fn get(&self, name: &'a str) -> Doc<'a> {
         self.entries()
             .find(|(key, _)| key.as_str() == Some(name))
-            .map_or(Doc::value(&[], name.as_bytes()), |(_, value)| value)
+            .map_or(self.missing(Kind::Map, name.as_bytes()), |(_, value)| value)
     }
 
     /// An array's element, or a missing value: also when this is no array.
     pub fn at(&self, index: usize) -> Doc<'a> {
         self.items()
             .nth(index)
-            .unwrap_or(Doc::value(&[], self.name))
+            .unwrap_or(self.missing(Kind::Array, self.name))
+    }
+
+    /// What is not in here; `want` is what it would be in.
+    fn missing(&self, want: Kind, name: &'a [u8]) -> Doc<'a> {
+        let mut missing = Doc::value(&[], name);
+        match self.kind() {
+            Kind::Missing => missing.instead = self.instead,
+            Kind::Null => {}
+            kind if kind == want => {}
+            kind => missing.instead = Some((want, kind)),
+        }
+        missing
     }
 
     /// The number of an array's elements or a map's entries; 0 otherwise.
@@ -286,12 +303,16 @@ impl<'a> Doc<'a> {
 
     #[cold]
     pub(crate) fn mismatch(&self, want: &str) -> Error {
-        let got = self.kind().name();
-        if self.name.is_empty() {
-            return Error::decode(join(&["want ", want, ", got ", got]));
-        }
+        let (want, got) = match self.instead {
+            None => (want, self.kind().name()),
+            Some((want, got)) => (want.name(), got.name()),
+        };
         let name = crate::binding::text(self.name);
-        Error::decode(join(&["field \"", name, "\": want ", want, ", got ", got]))
+        let mut text = join(&["want ", want, ", got ", got]);
+        if !name.is_empty() {
+            text = join(&["field \"", name, "\": ", &text]);
+        }
+        Error::decode(text)
     }
 }
 
@@ -435,20 +456,31 @@ impl<'b> Writer<'b> {
         if !matches!(base.kind(), Kind::Map | Kind::Null | Kind::Missing) {
             return Err(base.mismatch("map"));
         }
-        let is_new = |name: &str| !base.get(name).exists();
-        let added = fields.iter().filter(|(name, _)| is_new(name)).count();
-        self.map(base.len() + added);
+        let last = |name| {
+            fields
+                .iter()
+                .rev()
+                .find(|(n, _)| *n == name)
+                .map(|(_, v)| *v)
+        };
+        let added = |i: usize, name: &str| {
+            !base.get(name).exists() && fields[..i].iter().all(|(n, _)| *n != name)
+        };
+        let fresh = || {
+            let indexed = fields.iter().enumerate();
+            indexed.filter(|(i, (name, _))| added(*i, name))
+        };
+        self.map(base.len() + fresh().count());
         for (key, value) in base.entries() {
             self.doc(key);
-            let name = key.as_str();
-            match fields.iter().rev().find(|(n, _)| Some(*n) == name) {
-                Some((_, v)) => self.plain(*v),
+            match key.as_str().and_then(last) {
+                Some(v) => self.plain(v),
                 None => self.doc(value),
             }
         }
-        for (name, value) in fields.iter().filter(|(name, _)| is_new(name)) {
+        for (_, (name, value)) in fresh() {
             self.str(name);
-            self.plain(*value);
+            self.plain(last(name).unwrap_or(*value));
         }
         Ok(())
     }

@@ -81,6 +81,20 @@ impl Progress {
     }
 }
 
+/// Looks at the progress block at an address, as the host does.
+#[cfg(test)]
+pub(crate) fn progress_word(address: u64, index: usize) -> u32 {
+    // SAFETY: tests give the address of a block of a runtime that lives.
+    unsafe { ptr::read_volatile((address as usize as *const u32).add(index)) }
+}
+
+/// Writes a word of the block, as the host does with `stop`.
+#[cfg(test)]
+pub(crate) fn set_progress_word(address: u64, index: usize, v: u32) {
+    // SAFETY: as in progress_word; nothing holds a reference into the block.
+    unsafe { ptr::write_volatile((address as usize as *mut u32).add(index), v) }
+}
+
 /// The host's functions, and what the exports of a module do.
 #[cfg(target_arch = "wasm32")]
 mod wasm {

@@ -135,6 +135,22 @@ impl<'r, 'de> de::Deserializer<'de> for Deserializer<'r, 'de> {
         self.deserialize_bytes(visitor)
     }
 
+    /// A document with the fields by position would be a surprise, so an array
+    /// is none.
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        match self.r.peek() {
+            Some(0x90..=0x9f | 0xdc | 0xdd) => {
+                Err(de::Error::invalid_type(Unexpected::Seq, &visitor))
+            }
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
@@ -170,7 +186,7 @@ impl<'r, 'de> de::Deserializer<'de> for Deserializer<'r, 'de> {
 
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string
-        unit unit_struct seq tuple tuple_struct map struct identifier
+        unit unit_struct seq tuple tuple_struct map identifier
     }
 }
 

@@ -12,6 +12,7 @@ mod ser;
 use std::fmt;
 
 use serde::de::value::BorrowedStrDeserializer;
+use serde::de::{Expected, Unexpected};
 use serde::{Deserialize, Serialize};
 
 use crate::call::Call;
@@ -62,10 +63,39 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
+/// The texts say what was there by its kind: what is in a record does not
+/// belong into logs.
 impl serde::de::Error for Fault {
     fn custom<T: fmt::Display>(text: T) -> Self {
         Fault::new(text)
     }
+
+    fn invalid_type(got: Unexpected<'_>, want: &dyn Expected) -> Self {
+        Fault::new(format_args!("want {}, got {}", want, kind(&got)))
+    }
+
+    fn invalid_value(got: Unexpected<'_>, want: &dyn Expected) -> Self {
+        Fault::new(format_args!("want {}, got another {}", want, kind(&got)))
+    }
+
+    fn missing_field(name: &'static str) -> Self {
+        Fault::new("missing").inside(name.as_bytes())
+    }
+}
+
+fn kind(got: &Unexpected<'_>) -> &'static str {
+    let kind = match got {
+        Unexpected::Bool(_) => Kind::Bool,
+        Unexpected::Unsigned(_) | Unexpected::Signed(_) => Kind::Int,
+        Unexpected::Float(_) => Kind::Float,
+        Unexpected::Char(_) | Unexpected::Str(_) => Kind::Str,
+        Unexpected::Bytes(_) => Kind::Bytes,
+        Unexpected::Unit | Unexpected::Option => Kind::Null,
+        Unexpected::Seq => Kind::Array,
+        Unexpected::Map | Unexpected::StructVariant => Kind::Map,
+        _ => return "value",
+    };
+    kind.name()
 }
 
 impl serde::ser::Error for Fault {
