@@ -22,7 +22,9 @@ type feed struct {
 	mu    sync.Mutex
 	now   time.Time
 	queue []fed
-	err   error
+	// pending counts what is released to connectors and not polled.
+	pending int
+	err     error
 	// inputs are the records the feed put into topics, which may be outputs too.
 	inputs map[recordID]bool
 }
@@ -53,7 +55,7 @@ func (f *feed) Now() time.Time {
 // NewTimer implements host.Clock. The timer has fired when it is made: waiting
 // is releasing the next input, or else moving the clock.
 func (f *feed) NewTimer(d time.Duration) (<-chan time.Time, func()) {
-	if !f.release() {
+	if f.release() == nothing {
 		f.pass(d)
 	}
 	c := make(chan time.Time, 1)
@@ -67,13 +69,22 @@ func (f *feed) pass(d time.Duration) {
 	f.now = f.now.Add(max(d, time.Millisecond))
 }
 
+// released says where the next inputs went.
+type released int
+
+const (
+	nothing released = iota // there are no more
+	toTopic
+	toConnector
+)
+
 // release makes the next inputs available: all records up to the first one of
-// another source. It reports false when there are no more.
-func (f *feed) release() bool {
+// another source.
+func (f *feed) release() released {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.queue) == 0 {
-		return false
+		return nothing
 	}
 	first := f.queue[0]
 	for len(f.queue) > 0 && f.queue[0].source == first.source && (first.topic == nil || f.queue[0].topic.Topic == first.topic.Topic) {
@@ -92,14 +103,19 @@ func (f *feed) release() bool {
 			continue
 		}
 		n.source.pending = append(n.source.pending, n)
+		f.pending++
 	}
-	return true
+	if first.topic != nil {
+		return toTopic
+	}
+	return toConnector
 }
 
+// waiting says whether inputs are still to come.
 func (f *feed) waiting() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return len(f.queue) > 0
+	return len(f.queue) > 0 || f.pending > 0
 }
 
 // consumer is the in-memory broker's consumer, which never really waits.
@@ -115,9 +131,12 @@ func (c *consumer) Poll(b *abi.Packed, maxRecords, maxBytes int, wait time.Durat
 		if err != nil || len(b.Runs) > 0 || len(b.Ends) > 0 || wait <= 0 {
 			return err
 		}
-		if !c.feed.release() {
+		switch c.feed.release() {
+		case nothing:
 			c.feed.pass(wait)
 			return nil
+		case toConnector:
+			return nil // it is polled in the worker's next round
 		}
 	}
 }
@@ -156,6 +175,7 @@ func (l *lines) Poll(b *abi.Packed, _, _ int) (eof bool, err error) {
 		b.Runs = append(b.Runs, run)
 		l.offset++
 	}
+	l.feed.pending -= len(l.pending)
 	l.pending = nil
 	for _, q := range l.feed.queue {
 		if q.source == l {
