@@ -64,7 +64,7 @@ func (b *binder) function() *abi.HandlerDesc {
 func (b *binder) sinks(desc *abi.HandlerDesc, out *abi.Binding) {
 	var bytes, values string
 	for _, s := range b.h.Sinks {
-		if s.Name != s.Text && !slices.Contains(desc.Sinks, s.Name) {
+		if listed, _, _ := strings.Cut(s.Text, ":"); s.Name != listed && !slices.Contains(desc.Sinks, s.Name) {
 			b.report(manifest.CodeSinkNotDeclared, []string{"sink", s.Name},
 				fmt.Sprintf("handler %q binds sink %q to %q, but function %q of module %q declares no sink of that name", b.h.ID, s.Name, s.Text, b.h.Function, b.h.Module),
 				declared("sink", desc.Sinks))
