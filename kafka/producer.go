@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"math"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 )
 
@@ -38,6 +39,7 @@ type Producer struct {
 	begun int   // staged records already handed over or refused
 	used  int   // and their bytes
 
+	denied atomic.Pointer[Error] // the last refusal to authenticate
 	stop   chan struct{}
 	served sync.WaitGroup
 	closed bool
@@ -162,7 +164,7 @@ func (p *Producer) serve() {
 			case connectivity(code):
 				p.link.down(text)
 			case code == CodeAuthentication:
-				p.log.Error("the Kafka broker refuses to authenticate the producer", "brokers", p.link.servers, "detail", text)
+				p.denied.Store(codeError("produce", code, text, "", -1, noOffset))
 			default:
 				p.log.Error("the Kafka producer reports an error", "code", int(code), "detail", text)
 			}
@@ -262,6 +264,9 @@ func (p *Producer) Send(ctx context.Context) error {
 			if err := ctx.Err(); err != nil {
 				return fmt.Errorf("send: the client's queue is full and the broker takes nothing: %w", err)
 			}
+			if err := p.denied.Swap(nil); err != nil {
+				return err
+			}
 			C.slip_producer_wait(p.p, o.acked, C.int(waitStep.Milliseconds()))
 		}
 	}
@@ -299,6 +304,10 @@ func (p *Producer) Flush(ctx context.Context) error {
 	for C.slip_producer_flush(p.p, C.int(waitStep.Milliseconds())) == 0 {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("flush: the broker has not acknowledged every record: %w", err)
+		}
+		// The client would try again until the records are too old.
+		if err := p.denied.Swap(nil); err != nil {
+			return err
 		}
 	}
 	o := p.outcome()

@@ -27,6 +27,10 @@ const startTimeout = 60 * time.Second
 // rebalance runs inside Poll or Close when the group moves partitions. It must
 // answer every event with the matching assign call, or the group stalls.
 func (c *Consumer) rebalance(_ *ck.Consumer, ev ck.Event) error {
+	if c.closed {
+		// Everything has been given up; confluent-kafka-go answers for us.
+		return nil
+	}
 	c.rebalanced = true
 	switch ev := ev.(type) {
 	case ck.AssignedPartitions:

@@ -47,6 +47,8 @@ type Options struct {
 	// Partitions is what a topic gets that is created without a count; 0 means
 	// 1.
 	Partitions int
+	// Users, if any, must log in by SASL/PLAIN: passwords by name.
+	Users map[string]string
 }
 
 // ErrRunning says that the directory already has a broker.
@@ -122,7 +124,7 @@ func (b *Broker) start() error {
 		return fmt.Errorf("start the embedded broker: %w", err)
 	}
 	var ln *listener
-	cluster, err := kfake.NewCluster(
+	options := []kfake.Opt{
 		kfake.NumBrokers(1),
 		kfake.ClusterID("sliphost-embedded"),
 		kfake.DataDir(filepath.Join(b.opts.Dir, "data")),
@@ -136,7 +138,14 @@ func (b *Broker) start() error {
 			ln = &listener{Listener: inner, b: b}
 			return ln, nil
 		}),
-	)
+	}
+	if len(b.opts.Users) > 0 {
+		options = append(options, kfake.EnableSASL())
+		for name, password := range b.opts.Users {
+			options = append(options, kfake.Superuser("PLAIN", name, password))
+		}
+	}
+	cluster, err := kfake.NewCluster(options...)
 	if err != nil {
 		if ln != nil {
 			_ = ln.Close()
