@@ -55,7 +55,7 @@ func (o Out) To(partition int32) Out {
 // count only if the handler returns nil.
 func (c *Call) Emit(key, value []byte) {
 	c.check()
-	c.in.replies.output(c, 3, abi.EverySink, key, value, 0)
+	c.in.replies.output(c, 3, abi.EverySink, key, value, nil)
 }
 
 // EmitRecord emits one record with headers, timestamp or partition to every
@@ -79,7 +79,7 @@ func (c *Call) EmitValue(key []byte, v any) {
 		return
 	}
 	if b, ok := c.encode(to, v); ok {
-		c.in.replies.output(c, 3, abi.EverySink, key, b, 0)
+		c.in.replies.output(c, 3, abi.EverySink, key, b, nil)
 	}
 }
 

@@ -1,6 +1,56 @@
 package slip
 
-import "github.com/sliphost/sliphost/abi"
+import (
+	"math"
+
+	"github.com/sliphost/sliphost/abi"
+)
+
+// quickHeader reads the head of a batch of records in the form a host writes;
+// size is then the number of bytes it takes. It answers size 0 for everything
+// else, as quickRecord does.
+func quickHeader(b []byte, h *abi.BatchHeader) (size int) {
+	if len(b) < 11 || b[0] != 0xdd || b[5] >= 0x80 || b[6] >= 0x80 || b[7] >= 0x80 {
+		return 0
+	}
+	fields := uint32(b[1])<<24 | uint32(b[2])<<16 | uint32(b[3])<<8 | uint32(b[4])
+	h.Kind, h.Source, h.Partition = abi.Kind(b[5]), int32(b[6]), int32(b[7])
+	offset, p := quickUint(b, 8)
+	timestamp, p := quickUint(b, p)
+	count, p := quickUint(b, p)
+	if p == 0 || offset > math.MaxInt64 || timestamp > math.MaxInt64 || count > abi.MaxBatch || fields != uint32(6+2*count) ||
+		int(fields)-6 > len(b)-p {
+		return 0
+	}
+	h.BaseOffset, h.BaseTimestamp, h.Count = int64(offset), int64(timestamp), int32(count)
+	return p
+}
+
+// quickUint reads a non-negative integer at b[p:] and returns it with the
+// place behind it; place 0 if there is none, or if p is 0 already.
+func quickUint(b []byte, p int) (uint64, int) {
+	if p == 0 || p+9 > len(b) {
+		if p == 0 || p >= len(b) || b[p] >= 0x80 {
+			return 0, 0
+		}
+		return uint64(b[p]), p + 1
+	}
+	w := (*[9]byte)(b[p:])
+	switch c := w[0]; {
+	case c < 0x80:
+		return uint64(c), p + 1
+	case c == 0xcc:
+		return uint64(w[1]), p + 2
+	case c == 0xcd:
+		return uint64(w[1])<<8 | uint64(w[2]), p + 3
+	case c == 0xce:
+		return uint64(w[1])<<24 | uint64(w[2])<<16 | uint64(w[3])<<8 | uint64(w[4]), p + 5
+	case c == 0xcf:
+		return uint64(w[1])<<56 | uint64(w[2])<<48 | uint64(w[3])<<40 | uint64(w[4])<<32 |
+			uint64(w[5])<<24 | uint64(w[6])<<16 | uint64(w[7])<<8 | uint64(w[8]), p + 9
+	}
+	return 0, 0
+}
 
 // readRecord reads the record at the start of b into rec, with deltas for
 // offset and timestamp, and returns its headers and the bytes it takes.

@@ -67,6 +67,58 @@ func sized(n int) []byte {
 	return make([]byte, n)
 }
 
+// compareHeader is compareRecord for the head of a batch.
+func compareHeader(t *testing.T, b []byte) (quick bool) {
+	var got, want abi.BatchHeader
+	size := quickHeader(b, &got)
+	if size == 0 {
+		return false
+	}
+	r := abi.NewReader(b)
+	abi.ReadBatchHeader(&r, &want)
+	if !records(got.Kind) && r.Err() != nil {
+		return true // another kind has another head: nothing of it is used
+	}
+	if r.Err() != nil || r.Offset() != size || got != want {
+		t.Fatalf("%x: quick %d %+v, general %d %+v %v", b, size, got, r.Offset(), want, r.Err())
+	}
+	return true
+}
+
+func TestQuickHeaderAgreesAtEveryBorder(t *testing.T) {
+	numbers := []int64{0, 1, 127, 128, 255, 256, 65535, 65536, math.MaxUint32, math.MaxUint32 + 1, math.MaxInt64, -1, math.MinInt64}
+	quick := 0
+	for _, offset := range numbers {
+		for _, ts := range numbers {
+			for _, count := range []int32{0, 1, 127, 128, 256, 65536} {
+				h := abi.BatchHeader{Kind: abi.KindReplayed, Source: 3, Partition: 127, BaseOffset: offset, BaseTimestamp: ts, Count: count}
+				b := abi.AppendBatchHeader(nil, &h)
+				b = append(b, make([]byte, 2*count+16)...) // a real record has 16 bytes and more
+				if compareHeader(t, b) {
+					quick++
+				} else if offset >= 0 && ts >= 0 {
+					t.Errorf("%+v takes the slow way", h)
+				}
+				for n := range len(b) - int(2*count) - 16 {
+					if quickHeader(b[:n], new(abi.BatchHeader)) != 0 {
+						t.Fatalf("%d of %d bytes are taken for a head", n, len(b))
+					}
+				}
+			}
+		}
+	}
+	if quick == 0 {
+		t.Error("nothing takes the quick way")
+	}
+}
+
+func FuzzQuickHeader(f *testing.F) {
+	f.Add(batchOf([]byte("v")))
+	f.Add(abi.AppendBatchHeader(nil, &abi.BatchHeader{BaseOffset: math.MaxInt64, BaseTimestamp: -1}))
+	f.Add([]byte{0xdd, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0})
+	f.Fuzz(func(t *testing.T, b []byte) { compareHeader(t, b) })
+}
+
 func FuzzQuickRecord(f *testing.F) {
 	f.Add(abi.AppendRecord(nil, 0, 0, []byte("k"), []byte("v"), nil))
 	f.Add(abi.AppendRecord(nil, 1000, 100000, nil, sized(300), nil))
@@ -96,12 +148,12 @@ func TestOutputsAreWhatTheCodecWrites(t *testing.T) {
 					if shape&4 != 0 {
 						want.Headers, out.Headers = headers, Headers{headers}
 					}
-					r := replies{buf: make([]byte, 0, 1<<20)}
+					r := replies{mem: make([]byte, 1<<20)}
 					r.begin(index)
 					r.full(nil, sink, &out)
 					wire := abi.AppendOutput(abi.AppendResult(nil, index, abi.StatusOK, 1), &want)
-					if !bytes.Equal(r.buf, wire) {
-						t.Fatalf("index %d sink %d size %d shape %d:\n%x\n%x", index, sink, size, shape, r.buf[:min(64, len(r.buf))], wire[:min(64, len(wire))])
+					if !bytes.Equal(r.bytes(), wire) {
+						t.Fatalf("index %d sink %d size %d shape %d:\n%x\n%x", index, sink, size, shape, r.mem[:min(64, r.n)], wire[:min(64, len(wire))])
 					}
 				}
 			}

@@ -94,7 +94,7 @@ func (in *instance) init(msg []byte, address uintptr, capacity int) []byte {
 	in.metered = m.Features&abi.FeatureMetered != 0
 	in.goroutines = runtime.NumGoroutine()
 	in.calls, in.callAt = newCalls(in), 0
-	in.replies = replies{in: in, buf: make([]byte, 0, replyLimit)}
+	in.replies = replies{in: in, mem: make([]byte, replyLimit)}
 	in.progress[progressMagic] = abi.ProgressMagic
 	return abi.AppendInitReply(nil, &abi.InitReply{Progress: uint64(address), Capacity: uint64(capacity)})
 }
@@ -184,27 +184,43 @@ func (b *binding) everyError() string {
 // stream, valid until the next call.
 func (in *instance) process(handler int32, msg []byte) []byte {
 	r := &in.replies
-	r.buf = r.buf[:0]
-	r.begin(0)
-	in.reader.Reset(msg)
+	r.n = 0
 	var head abi.BatchHeader
-	switch kind := kindOfBatch(msg); {
-	case handler < 0 || int(handler) >= len(in.bindings):
-		r.fail(&recordError{code: abi.CodeUnbound, text: "the init message binds no handler of this number"})
-	case kind != abi.KindRecords && kind != abi.KindReplayed && kind != abi.KindTimer:
-		r.fail(&recordError{code: abi.CodeUnbound, text: "handler \"" + in.bindings[handler].h.desc.Name +
-			"\" takes records only, not a batch of kind " + strconv.Itoa(int(kind))})
-	default:
-		abi.ReadBatchHeader(&in.reader, &head)
-		if err := in.reader.Err(); err != nil {
-			r.fail(&recordError{code: abi.CodeMessage, text: err.Error()})
-			break
+	size := quickHeader(msg, &head)
+	if size == 0 || handler < 0 || int(handler) >= len(in.bindings) || !records(head.Kind) {
+		var err error
+		if size, err = in.readHeader(handler, msg, &head); err != nil {
+			r.begin(0)
+			r.fail(err)
+			in.finish(0)
+			return r.bytes()
 		}
-		in.run(&in.bindings[handler], &head)
-		return r.buf
 	}
-	in.finish(0)
-	return r.buf
+	in.run(&in.bindings[handler], &head, msg[size:])
+	return r.bytes()
+}
+
+// records says whether a batch of that kind is laid out as records.
+func records(k abi.Kind) bool {
+	return k == abi.KindRecords || k == abi.KindReplayed || k == abi.KindTimer
+}
+
+// readHeader reads the head of a batch that the handler takes and returns the
+// bytes it takes.
+func (in *instance) readHeader(handler int32, msg []byte, head *abi.BatchHeader) (int, error) {
+	if handler < 0 || int(handler) >= len(in.bindings) {
+		return 0, &recordError{code: abi.CodeUnbound, text: "the init message binds no handler of this number"}
+	}
+	if kind := kindOfBatch(msg); !records(kind) {
+		return 0, &recordError{code: abi.CodeUnbound, text: "handler \"" + in.bindings[handler].h.desc.Name +
+			"\" takes records only, not a batch of kind " + strconv.Itoa(int(kind))}
+	}
+	in.reader.Reset(msg)
+	abi.ReadBatchHeader(&in.reader, head)
+	if err := in.reader.Err(); err != nil {
+		return 0, &recordError{code: abi.CodeMessage, text: err.Error()}
+	}
+	return in.reader.Offset(), nil
 }
 
 // kindOfBatch reads the kind alone: messages of other kinds have another
@@ -222,9 +238,8 @@ func kindOfBatch(msg []byte) abi.Kind {
 }
 
 // run calls the handler for each record of the batch.
-func (in *instance) run(b *binding, head *abi.BatchHeader) {
+func (in *instance) run(b *binding, head *abi.BatchHeader, msg []byte) {
 	p, r := &in.progress, &in.replies
-	msg := in.reader.Rest()
 	rec := Record{Partition: head.Partition}
 	for i := range head.Count {
 		r.begin(i)
@@ -300,8 +315,7 @@ func newCalls(in *instance) []Call {
 
 // finish tells the host that a record's results are complete.
 func (in *instance) finish(index int32) {
-	buf := in.replies.buf
-	in.progress[progressReply] = uint32(uintptr(unsafe.Pointer(unsafe.SliceData(buf))))
-	in.progress[progressLen] = uint32(len(buf))
+	in.progress[progressReply] = uint32(uintptr(unsafe.Pointer(unsafe.SliceData(in.replies.mem))))
+	in.progress[progressLen] = uint32(in.replies.n)
 	in.progress[progressDone] = uint32(index + 1)
 }

@@ -140,8 +140,8 @@ func TestManyOutputsLeaveInPiecesOfBoundedSize(t *testing.T) {
 		return nil
 	})
 	rest := in.process(0, batchOf(texts("a", "b", "c")...))
-	if host.largest > replyLimit || cap(in.replies.buf) > replyLimit {
-		t.Errorf("a piece of %d bytes, a buffer of %d: more than %d", host.largest, cap(in.replies.buf), replyLimit)
+	if host.largest > replyLimit || cap(in.replies.mem) > replyLimit {
+		t.Errorf("a piece of %d bytes, a buffer of %d: more than %d", host.largest, cap(in.replies.mem), replyLimit)
 	}
 	outputs, failed := stream(t, append(host.flushed, rest...))
 	if len(failed) > 0 || len(outputs) != 3 || len(outputs[1]) != n {

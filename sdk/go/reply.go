@@ -11,16 +11,17 @@ const replyLimit = 256 << 10
 // result in front of the first and the longer count from the 16th on.
 const outputRoom = 64
 
-// replies is the reply stream of a batch while it is written. The buffer
-// always holds whole results, the last of which may still grow.
+// replies is the reply stream of a batch while it is written. The first n
+// bytes of mem are whole results, the last of which may still grow.
 type replies struct {
 	in  *instance
-	buf []byte
-	// index is the record now handled, mark where its part of buf begins.
+	mem []byte
+	n   int
+	// index is the record now handled, mark where its part begins.
 	index int32
 	mark  int
-	// open says that a result of this record stands at the end of buf; its
-	// array header begins at countAt, after the status byte, and says count.
+	// open says that a result of this record stands at the end; its array
+	// header is at countAt, after the status byte, and says count.
 	open           bool
 	countAt, count int
 	// spilled says that pieces of this record went to the host: then a final
@@ -30,71 +31,104 @@ type replies struct {
 
 // begin starts the results of the next record.
 func (r *replies) begin(index int32) {
-	r.index, r.mark, r.open, r.spilled = index, len(r.buf), false, false
+	r.index, r.mark, r.open, r.spilled = index, r.n, false, false
 }
 
-// output appends an output of a sink, key and value; see full for the rest of
-// its fields. False means that the record has failed.
+// bytes returns the stream as far as it is here.
+func (r *replies) bytes() []byte { return r.mem[:r.n] }
+
+// set takes over b, which was appended to bytes.
+func (r *replies) set(b []byte) { r.mem, r.n = b[:cap(b)], len(b) }
+
+// output appends an output with so many fields up to its headers; full writes
+// those behind. False means that the record has failed.
 //
-// It writes what abi.AppendOutput would (a test compares them), but in one
-// stretch without calls: in a guest a call, and a struct passed by value, cost
-// more than the bytes.
-func (r *replies) output(c *Call, fields byte, sink int32, key, value []byte, rest int) bool {
-	need := outputRoom + len(key) + len(value) + rest
-	if cap(r.buf)-len(r.buf) < need && !r.room(c, need) {
-		return false
+// It writes what abi.AppendOutput would (a test compares them). In a guest a
+// call costs as much as the bytes, and every place to return to makes the
+// whole function slower: so what is not common goes another way as a whole,
+// and fixed bytes are written through array pointers, checked once.
+func (r *replies) output(c *Call, fields byte, sink int32, key, value, headers []byte) bool {
+	p, mem := r.n, r.mem
+	if len(mem)-p < outputRoom+len(key)+len(value) || fields != 3 ||
+		len(key) > 0xff || len(value) > 0xffff || r.open && r.count >= 15 || sink < -32 || sink > 127 {
+		return r.general(c, fields, sink, key, value, headers)
 	}
-	p := len(r.buf)
-	b := r.buf[:p+need]
 	if r.open {
 		r.count++
-		if r.count < 16 {
-			b[r.countAt] = 0x90 | byte(r.count)
-		} else {
-			p = r.recount(p)
-		}
+		mem[r.countAt] = 0x90 | byte(r.count)
 	} else {
-		b[p], b[p+1] = 0x93, byte(r.index)
-		if r.index < 128 {
-			p += 2
-		} else {
-			p = len(abi.AppendInt(b[:p+1], int64(r.index)))
+		h := (*[6]byte)(mem[p:])
+		h[0], h[1] = 0x93, byte(r.index)
+		switch {
+		case r.index < 0x80:
+			h[2], h[3] = byte(abi.StatusOK), 0x91
+			p += 4
+		case r.index < 0x100:
+			h[1], h[2], h[3], h[4] = 0xcc, byte(r.index), byte(abi.StatusOK), 0x91
+			p += 5
+		default:
+			h[1], h[2], h[3], h[4], h[5] = 0xcd, byte(r.index>>8), byte(r.index), byte(abi.StatusOK), 0x91
+			p += 6
 		}
-		b[p], b[p+1] = byte(abi.StatusOK), 0x91
-		r.open, r.count, r.countAt = true, 1, p+1
-		p += 2
+		r.open, r.count, r.countAt = true, 1, p-1
 	}
 
-	b[p], b[p+1] = 0x90|fields, byte(sink)
-	if sink >= -32 && sink < 128 {
-		p += 2
+	h := (*[4]byte)(mem[p:])
+	h[0], h[1] = 0x93, byte(sink)
+	if key == nil {
+		h[2] = 0xc0
+		p += 3
 	} else {
-		p = len(abi.AppendInt(b[:p+1], int64(sink)))
+		h[2], h[3] = 0xc4, byte(len(key))
+		p += 4
+		if to := mem[p : p+len(key)]; len(to) > 16 {
+			copy(to, key)
+		} else {
+			for i := range to {
+				to[i] = key[i]
+			}
+		}
+		p += len(key)
 	}
-	switch n := len(key); {
-	case key == nil:
-		b[p] = 0xc0
-		p++
-	case n < 256:
-		b[p], b[p+1] = 0xc4, byte(n)
-		p += 2 + copy(b[p+2:], key)
-	default:
-		p = len(abi.AppendBin(b[:p], key))
-	}
-	switch n := len(value); {
+	v := (*[3]byte)(mem[p:])
+	switch {
 	case value == nil:
-		b[p] = 0xc0
-		p++
-	case n < 256:
-		b[p], b[p+1] = 0xc4, byte(n)
-		p += 2 + copy(b[p+2:], value)
-	case n < 65536:
-		b[p], b[p+1], b[p+2] = 0xc5, byte(n>>8), byte(n)
-		p += 3 + copy(b[p+3:], value)
+		v[0] = 0xc0
+		r.n = p + 1
+		return true
+	case len(value) < 0x100:
+		v[0], v[1] = 0xc4, byte(len(value))
+		p += 2
 	default:
-		p = len(abi.AppendBin(b[:p], value))
+		v[0], v[1], v[2] = 0xc5, byte(len(value)>>8), byte(len(value))
+		p += 3
 	}
-	r.buf = b[:p]
+	r.n = p + copy(mem[p:], value)
+	return true
+}
+
+// general is output for everything.
+func (r *replies) general(c *Call, fields byte, sink int32, key, value, headers []byte) bool {
+	need := outputRoom + len(key) + len(value) + len(headers)
+	if len(r.mem)-r.n < need && !r.room(c, need) {
+		return false
+	}
+	if r.open {
+		r.recount()
+	} else {
+		r.set(abi.AppendResult(r.bytes(), r.index, abi.StatusOK, 1))
+		r.open, r.count, r.countAt = true, 1, r.n-1
+	}
+	b := append(r.bytes(), 0x90|fields)
+	b = abi.AppendInt(b, int64(sink))
+	b = abi.AppendBin(b, key)
+	b = abi.AppendBin(b, value)
+	if headers != nil {
+		b = append(b, headers...)
+	} else if fields > 3 {
+		b = abi.AppendNil(b)
+	}
+	r.set(b)
 	return true
 }
 
@@ -110,65 +144,62 @@ func (r *replies) full(c *Call, sink int32, o *Out) {
 	case o.Headers.raw != nil:
 		fields = 4
 	}
-	if !r.output(c, fields, sink, o.Key, o.Value, len(o.Headers.raw)) || fields == 3 {
+	if !r.output(c, fields, sink, o.Key, o.Value, o.Headers.raw) || fields < 5 {
 		return
 	}
-	if o.Headers.raw != nil {
-		r.buf = append(r.buf, o.Headers.raw...)
-	} else {
-		r.buf = abi.AppendNil(r.buf)
-	}
-	if fields == 4 {
-		return
-	}
+	b := r.bytes()
 	if o.hasTimestamp {
-		r.buf = abi.AppendInt(r.buf, o.timestamp)
+		b = abi.AppendInt(b, o.timestamp)
 	} else {
-		r.buf = abi.AppendNil(r.buf)
+		b = abi.AppendNil(b)
 	}
 	if o.hasPartition {
-		r.buf = abi.AppendInt(r.buf, int64(o.partition))
+		b = abi.AppendInt(b, int64(o.partition))
 	}
+	r.set(b)
 }
 
-// recount writes the count from the 16th output on. There the one-byte array
-// header is full, and room is made for the longest form, once, so that every
-// later output only adds itself. p is the end of the results; it returns the
-// new one.
-func (r *replies) recount(p int) int {
-	b := r.buf[:cap(r.buf)]
+// recount counts one more output of the open result. At the 16th the one-byte
+// array header is full, and room is made for the longest form, once, so that
+// every later output only adds itself.
+func (r *replies) recount() {
+	r.count++
+	if r.count < 16 {
+		r.mem[r.countAt] = 0x90 | byte(r.count)
+		return
+	}
 	if r.count == 16 {
-		copy(b[r.countAt+5:], b[r.countAt+1:p])
-		p += 4
+		copy(r.mem[r.countAt+5:], r.mem[r.countAt+1:r.n])
+		r.n += 4
 	}
-	abi.PutUint32(b[r.countAt:], uint32(r.count))
-	b[r.countAt] = 0xdd
-	return p
+	n := uint32(r.count)
+	b := (*[5]byte)(r.mem[r.countAt:])
+	b[0], b[1], b[2], b[3], b[4] = 0xdd, byte(n>>24), byte(n>>16), byte(n>>8), byte(n)
 }
 
-// room makes room for need bytes by handing over what the buffer holds, and by
-// a larger buffer where that is not enough; false after failing the record.
+// room makes room for need bytes by handing over what is there, and by more
+// memory where that is not enough; false after failing the record.
 func (r *replies) room(c *Call, need int) bool {
-	if len(r.buf) > 0 && !r.spill(c) {
+	if r.n > 0 && !r.spill(c) {
 		return false
 	}
-	if cap(r.buf) < need {
-		r.buf = make([]byte, 0, need)
+	if len(r.mem) < need {
+		r.mem = make([]byte, need)
 	}
 	return true
 }
 
-// spill hands the buffer over; false after failing the record.
+// spill hands over what is there; false after failing the record.
 func (r *replies) spill(c *Call) bool {
 	if r.open {
-		r.buf[r.countAt-1] = byte(abi.StatusMore)
+		r.mem[r.countAt-1] = byte(abi.StatusMore)
 		r.open, r.spilled = false, true
 	}
-	n := hostFlush(r.in, r.buf)
+	n := hostFlush(r.in, r.bytes())
 	// Until here the block names the finished results in the buffer, from here
 	// on the host has them: no moment at which a trap loses or doubles them.
 	r.in.progress[progressLen] = 0
-	r.buf, r.mark = r.buf[:0], 0
+	r.n, r.mark = 0, 0
 	if n < 0 {
 		c.fail(abi.CodeLimit, "the host takes no more outputs of this record")
 		return false
@@ -179,15 +210,8 @@ func (r *replies) spill(c *Call) bool {
 // succeed ends the current record's results.
 func (r *replies) succeed() {
 	if r.spilled && !r.open {
-		r.buf = abi.AppendResult(r.buf, r.index, abi.StatusOK, 0)
+		r.set(abi.AppendResult(r.bytes(), r.index, abi.StatusOK, 0))
 	}
-}
-
-// fail replaces what the buffer holds of the current record by an error, which
-// also voids the pieces that the host has.
-func (r *replies) fail(err error) {
-	code, text, afterMs := classify(err)
-	r.buf = abi.AppendResultError(r.buf[:r.mark], r.index, code, cut(text), afterMs)
 }
 
 // cut shortens an error text to what the ABI allows, at a character.
@@ -200,4 +224,11 @@ func cut(text string) string {
 		n--
 	}
 	return text[:n]
+}
+
+// fail replaces what is here of the current record by an error, which also
+// voids the pieces that the host has.
+func (r *replies) fail(err error) {
+	code, text, afterMs := classify(err)
+	r.set(abi.AppendResultError(r.mem[:r.mark], r.index, code, cut(text), afterMs))
 }
