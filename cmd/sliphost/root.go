@@ -26,7 +26,7 @@ func (c *cli) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{suggestFlag(cmd, err)} })
 	root.SetHelpCommand(&cobra.Command{Hidden: true, Use: "no-help-command"})
 	root.AddCommand(
-		c.newCmd(), c.buildCmd(), c.checkCmd(), c.testCmd(), c.runCmd(),
+		c.newCmd(), c.buildCmd(), c.checkCmd(), c.testCmd(), c.runCmd(), c.statusCmd(),
 		c.sendCmd(), c.tapCmd(), c.brokerCmd(),
 		c.inspectCmd(), c.graphCmd(), c.configCmd(), c.explainCmd(), c.schemaCmd(),
 		c.completionCmd(), c.versionCmd(), c.docsCmd(),

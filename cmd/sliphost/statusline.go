@@ -11,14 +11,14 @@ import (
 	"golang.org/x/term"
 
 	"github.com/sliphost/sliphost/host"
+	"github.com/sliphost/sliphost/host/metrics"
 )
 
 // statusOf is what a status line asks about a running host.
 type statusOf interface {
 	Status() host.Status
 	BatchTimes() []*host.Histogram
-	// Lag is how many records the group is behind, -1 while not known.
-	Lag() int64
+	Lags() []metrics.Lag
 }
 
 // statusLine keeps one line up to date below what is written through it. It is
@@ -76,7 +76,7 @@ func (l *statusLine) start(s statusOf) {
 			case <-l.end:
 				return
 			case now := <-tick.C:
-				l.set(clip(m.line(s.Status(), s.BatchTimes(), s.Lag(), now), width(l.w)))
+				l.set(clip(m.line(s.Status(), s.BatchTimes(), s.Lags(), now), width(l.w)))
 			}
 		}
 	}()
@@ -122,7 +122,7 @@ type meter struct {
 }
 
 // line describes the time since the last call.
-func (m *meter) line(s host.Status, times []*host.Histogram, lag int64, now time.Time) string {
+func (m *meter) line(s host.Status, times []*host.Histogram, lags []metrics.Lag, now time.Time) string {
 	rate := float64(s.Records-m.records) / max(now.Sub(m.at).Seconds(), 1e-3)
 	m.at, m.records = now, s.Records
 	var failed, dead uint64
@@ -139,9 +139,13 @@ func (m *meter) line(s host.Status, times []*host.Histogram, lag int64, now time
 			}
 		}
 	}
-	behind := "?"
-	if lag >= 0 {
-		behind = strconv.FormatInt(lag, 10)
+	behind := "?" // the clients tell it every few seconds
+	if len(lags) > 0 {
+		var sum int64
+		for _, l := range lags {
+			sum += l.Records
+		}
+		behind = strconv.FormatInt(sum, 10)
 	}
 	text := fmt.Sprintf("%s: %.0f records/s, %d in all, %s, lag %s, p99 %s, errors %d",
 		s.State, rate, s.Records, plural(partitions, "partition"), behind, m.p99(times), failed)

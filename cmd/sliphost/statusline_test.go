@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sliphost/sliphost/host"
+	"github.com/sliphost/sliphost/host/metrics"
 )
 
 // fakeHost counts 100 records more at each look.
@@ -19,7 +20,7 @@ func (f *fakeHost) Status() host.Status {
 	return host.Status{State: "running", Records: f.records, Workers: []host.WorkerStatus{{Partitions: make([]host.PartitionStatus, 2)}}}
 }
 func (f *fakeHost) BatchTimes() []*host.Histogram { return nil }
-func (f *fakeHost) Lag() int64                    { return 7 }
+func (f *fakeHost) Lags() []metrics.Lag           { return []metrics.Lag{{Records: 3}, {Records: 4}} }
 
 func TestStatusLineStaysBelowTheLogAndGoesAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -48,7 +49,7 @@ func TestMeterTellsWhatIsNew(t *testing.T) {
 		h.Observe(3 * time.Microsecond)
 	}
 	s := host.Status{State: "running", Records: 1000, Handlers: []host.HandlerStatus{{Failed: 3, DeadLetters: 2}}}
-	got := m.line(s, []*host.Histogram{h}, -1, start.Add(2*time.Second))
+	got := m.line(s, []*host.Histogram{h}, nil, start.Add(2*time.Second))
 	for _, want := range []string{"500 records/s", "1000 in all", "lag ?", "p99 <4", "errors 3", "dead letters 2"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q lacks %q", got, want)
@@ -57,12 +58,12 @@ func TestMeterTellsWhatIsNew(t *testing.T) {
 	// Two slow batches are one in a hundred too many, but only once.
 	h.Observe(time.Second)
 	h.Observe(time.Second)
-	got = m.line(s, []*host.Histogram{h}, 0, start.Add(3*time.Second))
+	got = m.line(s, []*host.Histogram{h}, nil, start.Add(3*time.Second))
 	if !strings.Contains(got, "p99 <1.04") || !strings.Contains(got, " 0 records/s") {
 		t.Errorf("%q is not about the last second", got)
 	}
 	s.Workers = []host.WorkerStatus{{Partitions: []host.PartitionStatus{{Stopped: "why"}}}}
-	if got = m.line(s, []*host.Histogram{h}, 0, start.Add(4*time.Second)); !strings.Contains(got, "p99 -") || !strings.Contains(got, "STOPPED 1") {
+	if got = m.line(s, []*host.Histogram{h}, nil, start.Add(4*time.Second)); !strings.Contains(got, "p99 -") || !strings.Contains(got, "STOPPED 1") {
 		t.Errorf("%q lacks the stopped partition", got)
 	}
 }
