@@ -20,9 +20,14 @@ const generation = 1
 // answer starts what tells others about the host: metrics, health and status,
 // on the socket in the state directory and on [admin] http.
 func (a *App) answer(ctx context.Context) error {
+	m := a.build.Manifest
 	dir, err := filepath.Abs(a.state.path)
 	if err != nil {
 		return fmt.Errorf("find state directory %s: %w", a.state.path, err)
+	}
+	file, err := filepath.Abs(m.File)
+	if err != nil {
+		return fmt.Errorf("find manifest %s: %w", m.File, err)
 	}
 	reg, err := metrics.New(metrics.Config{
 		Version: a.o.Version, ABI: fmt.Sprintf("%d.%d", abi.Major, abi.Minor),
@@ -34,10 +39,9 @@ func (a *App) answer(ctx context.Context) error {
 	a.metric = func(handler string, kind abi.MetricKind, name []byte, value float64) {
 		reg.Guest(handler, guestKind(kind), name, value)
 	}
-	m := a.build.Manifest
 	a.admin, err = admin.Start(ctx, admin.Config{
 		Host: a, Metrics: reg.Handler(), StateDir: dir, HTTP: m.Admin.HTTP,
-		Version: a.o.Version, Manifest: m.File, Generation: generation, Logger: a.o.logger(),
+		Version: a.o.Version, Manifest: file, Generation: generation, Logger: a.o.logger(),
 	})
 	return err
 }
