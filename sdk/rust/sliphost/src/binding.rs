@@ -4,16 +4,16 @@ use std::mem;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::error::{join, Error};
-use crate::export::{Handler, Item};
+use crate::export::{Handler, Item, ItemKind};
 use crate::message::{self, Endpoint, Visit};
-use crate::param::{Ops, Param};
 use crate::zz_abi::{CODE_MESSAGE, CODE_UNBOUND, MAJOR, REPR_BYTES};
 
 /// The common part of declarations: a name, and the number by which bindings
 /// know it. One declaration may be used by several handlers, which the
 /// manifest binds to different things.
 #[derive(Debug)]
-pub(crate) struct Decl {
+#[doc(hidden)]
+pub struct Decl {
     pub(crate) name: &'static str,
     /// 0 before the first use, then a number of this declaration alone.
     slot: AtomicU32,
@@ -78,7 +78,7 @@ pub(crate) struct Bound {
     /// By the numbers of the declarations.
     slots: Vec<Slot>,
     /// The caches bound so far.
-    caches: i32,
+    caches: usize,
 }
 
 impl Bound {
@@ -100,6 +100,7 @@ impl Bound {
         }
     }
 
+    #[inline(never)]
     fn set(&mut self, decl: &Decl, to: Slot) {
         let slot = decl.assign();
         while self.slots.len() <= slot {
@@ -170,13 +171,23 @@ impl Binder {
         }
     }
 
-    fn give(&mut self, p: &Param, ops: &Ops, value: Option<&'static [u8]>) {
-        match (ops.read)(p, value) {
-            Ok(value) => self.current.set(&p.decl, value),
-            Err(e) => {
+    fn give(&mut self, item: &dyn Item, value: Option<&'static [u8]>) {
+        match (item.read(value), item.decl()) {
+            (Ok(value), Some(decl)) => self.current.set(decl, value),
+            (Ok(_), None) => {}
+            (Err(e), _) => {
                 let handler = ["handler \"", self.current.handler.name, "\""];
                 self.refuse(e.context(&join(&handler)));
             }
+        }
+    }
+
+    /// Binds a declaration of the handler, if it has it.
+    #[inline(never)]
+    fn id(&mut self, kind: ItemKind, name: &[u8], id: usize) {
+        let item = self.current.handler.find(kind, name);
+        if let Some(decl) = item.and_then(|i| i.decl()) {
+            self.current.set(decl, Slot::Id(id as i32));
         }
     }
 }
@@ -201,40 +212,25 @@ impl Visit<'static> for Binder {
             }
         }
         for item in self.current.handler.items {
-            match item {
-                Item::Sink(s) => self.current.set(&s.decl, Slot::Unbound),
-                Item::Cache(c, rollback) => {
-                    self.current.set(&c.decl, Slot::Unbound);
-                    self.current.rollback = Some(*rollback);
-                }
-                Item::Param(p, _) => self.current.set(&p.decl, Slot::Unbound),
-                Item::Options(_) => {}
+            if let Some(decl) = item.decl() {
+                self.current.set(decl, Slot::Unbound);
+            }
+            if let Some(rollback) = item.rollback() {
+                self.current.rollback = Some(rollback);
             }
         }
     }
 
     fn param(&mut self, param: message::Param<'static>) {
-        for item in self.current.handler.items {
-            match item {
-                Item::Param(p, ops) if p.decl.name.as_bytes() == param.name => {
-                    self.give(p, ops, Some(param.value));
-                }
-                _ => {}
-            }
+        if let Some(item) = self.current.handler.find(ItemKind::Param, param.name) {
+            self.give(item, Some(param.value));
         }
     }
 
     fn sink(&mut self, sink: Endpoint<'static>) {
-        let id = Slot::Id(self.current.sinks.len() as i32);
-        for item in self.current.handler.items {
-            match item {
-                Item::Sink(s) if s.decl.name.as_bytes() == sink.name => {
-                    self.current.set(&s.decl, id);
-                }
-                _ => {}
-            }
-        }
-        if self.current.sinks.is_empty() {
+        let id = self.current.sinks.len();
+        self.id(ItemKind::Sink, sink.name, id);
+        if id == 0 {
             self.current.common = Some(sink.value);
         } else if self.current.common != Some(sink.value) {
             self.current.common = None;
@@ -243,16 +239,8 @@ impl Visit<'static> for Binder {
     }
 
     fn cache(&mut self, name: &'static [u8]) {
-        let id = Slot::Id(self.current.caches);
+        self.id(ItemKind::Cache, name, self.current.caches);
         self.current.caches += 1;
-        for item in self.current.handler.items {
-            match item {
-                Item::Cache(c, _) if c.decl.name.as_bytes() == name => {
-                    self.current.set(&c.decl, id);
-                }
-                _ => {}
-            }
-        }
     }
 
     fn checkpoint(&mut self, _name: &'static [u8]) {}
@@ -263,12 +251,10 @@ impl Visit<'static> for Binder {
 
     fn end(&mut self) {
         for item in self.current.handler.items {
-            match item {
-                // What the host leaves out has its default.
-                Item::Param(p, ops) if matches!(self.current.slot(&p.decl), Slot::Unbound) => {
-                    self.give(p, ops, None);
-                }
-                _ => {}
+            let slot = item.decl().map(|d| self.current.slot(d));
+            // What the host leaves out has its default.
+            if item.kind() == ItemKind::Param && matches!(slot, Some(Slot::Unbound)) {
+                self.give(*item, None);
             }
         }
         let bound = mem::replace(&mut self.current, Bound::none());

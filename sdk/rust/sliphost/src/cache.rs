@@ -4,7 +4,7 @@ use crate::abi;
 use crate::binding::Decl;
 use crate::call::Call;
 use crate::error::{join, Error, Result};
-use crate::export::Item;
+use crate::export::{Item, ItemKind};
 use crate::field::Field;
 
 /// A cache: keys and values of bytes, kept by the host. Declare it as a static
@@ -99,9 +99,18 @@ impl Cache {
         }
         Ok(())
     }
+}
 
-    #[doc(hidden)]
-    pub const fn item(&'static self) -> Item {
-        Item::Cache(self, abi::rollback_record)
+impl Item for Cache {
+    fn kind(&self) -> ItemKind {
+        ItemKind::Cache
+    }
+
+    fn decl(&self) -> Option<&Decl> {
+        Some(&self.decl)
+    }
+
+    fn rollback(&self) -> Option<fn()> {
+        Some(abi::rollback_record)
     }
 }

@@ -1,11 +1,11 @@
 //! What a module offers: its handlers and what they use.
 
-use crate::cache::Cache;
+use std::fmt;
+
+use crate::binding::{Decl, Slot};
 use crate::call::Call;
 use crate::error::Result;
-use crate::param::{Ops, Param};
 use crate::record::Record;
-use crate::sink::Sink;
 use crate::wire::{append_array_header, append_str, append_uint};
 use crate::zz_abi::{FEATURE_METERED, FLAG_NONDETERMINISTIC, FLAG_STATELESS, MAJOR, MINOR};
 
@@ -16,29 +16,70 @@ pub type HandlerFn = fn(&mut Call, Record<'_>) -> Result<()>;
 
 /// One handler of a module and what it uses, as [`export!`](crate::export)
 /// writes it down.
-#[derive(Debug)]
 pub struct Handler {
     #[doc(hidden)]
     pub name: &'static str,
     #[doc(hidden)]
     pub run: HandlerFn,
     #[doc(hidden)]
-    pub items: &'static [Item],
+    pub items: &'static [&'static dyn Item],
 }
 
-/// One thing that a handler uses; made by `item()` of a declaration.
-#[derive(Clone, Copy, Debug)]
+impl fmt::Debug for Handler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Handler({})", self.name)
+    }
+}
+
+impl Handler {
+    /// The declaration of a kind and name among what the handler uses.
+    #[inline(never)]
+    pub(crate) fn find(&self, kind: ItemKind, name: &[u8]) -> Option<&'static dyn Item> {
+        let mut items = self.items.iter().copied();
+        items.find(|i| i.kind() == kind && i.decl().map_or(false, |d| d.name.as_bytes() == name))
+    }
+}
+
+/// What an [`Item`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[doc(hidden)]
-pub enum Item {
-    /// A sink.
-    Sink(&'static Sink),
-    /// A cache, and what undoes a record's writes. The function is here so
-    /// that the import behind it stays out of modules without caches.
-    Cache(&'static Cache, fn()),
-    /// A parameter, and what is done with it.
-    Param(&'static Param, &'static Ops),
-    /// Properties of the handler itself.
-    Options(Options),
+pub enum ItemKind {
+    Param,
+    Cache,
+    Sink,
+    Options,
+}
+
+/// Something that a handler uses. What only some kinds need is behind this
+/// trait, so that it stays out of modules that do without.
+#[doc(hidden)]
+pub trait Item: Sync {
+    fn kind(&self) -> ItemKind;
+
+    fn decl(&self) -> Option<&Decl> {
+        None
+    }
+
+    /// Appends what the handler's description says about it.
+    fn describe(&self, b: &mut Vec<u8>) {
+        if let Some(decl) = self.decl() {
+            append_str(b, decl.name.as_bytes());
+        }
+    }
+
+    /// A parameter's value from what the host gives, or else its default.
+    fn read(&self, _raw: Option<&'static [u8]>) -> Result<Slot> {
+        Ok(Slot::Unbound)
+    }
+
+    /// What undoes a record's writes, for a cache.
+    fn rollback(&self) -> Option<fn()> {
+        None
+    }
+
+    fn options(&self) -> Options {
+        Options::new()
+    }
 }
 
 /// Properties of a handler, listed in [`export!`](crate::export) beside what it
@@ -79,10 +120,15 @@ impl Options {
         self.state_version = version;
         self
     }
+}
 
-    #[doc(hidden)]
-    pub const fn item(self) -> Item {
-        Item::Options(self)
+impl Item for Options {
+    fn kind(&self) -> ItemKind {
+        ItemKind::Options
+    }
+
+    fn options(&self) -> Options {
+        *self
     }
 }
 
@@ -108,35 +154,27 @@ pub(crate) fn describe(handlers: &[Handler], b: &mut Vec<u8>) {
 
 fn describe_handler(h: &Handler, b: &mut Vec<u8>) {
     let mut options = Options::new();
-    let mut counts = [0; 3];
     for item in h.items {
-        match item {
-            Item::Options(o) => {
-                options.flags |= o.flags;
-                options.state_version = options.state_version.max(o.state_version);
-            }
-            Item::Param(..) => counts[0] += 1,
-            Item::Cache(..) => counts[1] += 1,
-            Item::Sink(_) => counts[2] += 1,
-        }
+        let more = item.options();
+        options.flags |= more.flags;
+        options.state_version = options.state_version.max(more.state_version);
     }
     append_array_header(b, 7);
     append_str(b, h.name.as_bytes());
     append_uint(b, options.flags);
-    for (list, count) in counts.iter().enumerate() {
-        append_array_header(b, *count);
-        for item in h.items {
-            match (list, item) {
-                (0, Item::Param(p, ops)) => (ops.describe)(p, b),
-                (1, Item::Cache(Cache { decl }, _)) | (2, Item::Sink(Sink { decl })) => {
-                    append_str(b, decl.name.as_bytes());
-                }
-                _ => {}
-            }
-        }
-    }
+    describe_items(h, ItemKind::Param, b);
+    describe_items(h, ItemKind::Cache, b);
+    describe_items(h, ItemKind::Sink, b);
+    // No checkpoints.
     append_array_header(b, 0);
     append_uint(b, options.state_version);
+}
+
+#[inline(never)]
+fn describe_items(h: &Handler, kind: ItemKind, b: &mut Vec<u8>) {
+    let list = || h.items.iter().filter(|i| i.kind() == kind);
+    append_array_header(b, list().count());
+    list().for_each(|i| i.describe(b));
 }
 
 /// Names the handlers of a module and what each of them uses: sinks, caches,
@@ -159,7 +197,7 @@ macro_rules! export {
     ($($name:literal => $run:expr $(, $item:expr)*);+ $(;)?) => {
         /// The handlers of this module.
         pub static HANDLERS: &[$crate::Handler] = &[
-            $($crate::Handler { name: $name, run: $run, items: &[$($item.item()),*] }),+
+            $($crate::Handler { name: $name, run: $run, items: &[$(&$item),*] }),+
         ];
 
         #[cfg(target_arch = "wasm32")]

@@ -64,7 +64,7 @@ pub mod zz_abi;
 pub use cache::Cache;
 pub use call::{Call, Level};
 pub use error::{Error, Result};
-pub use export::{Handler, HandlerFn, Item, Options};
+pub use export::{Handler, HandlerFn, Options};
 pub use field::{Field, NIL};
 pub use message::Headers;
 pub use param::{BoolParam, FloatParam, IntParam, TextParam};

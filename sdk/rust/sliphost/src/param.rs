@@ -3,7 +3,7 @@
 use crate::binding::{Decl, Slot};
 use crate::call::Call;
 use crate::error::{join, Error};
-use crate::export::Item;
+use crate::export::{Item, ItemKind};
 use crate::wire::{
     append_array_header, append_bool, append_float, append_int, append_nil, append_str,
     append_uint, Reader,
@@ -12,26 +12,11 @@ use crate::zz_abi::{CODE_PARAM, PARAM_BOOL, PARAM_FLOAT, PARAM_INT, PARAM_STRING
 
 /// A parameter of any type, as it is declared.
 #[derive(Debug)]
-#[doc(hidden)]
-pub struct Param {
-    pub(crate) decl: Decl,
-    pub(crate) help: &'static str,
+struct Param {
+    decl: Decl,
+    help: &'static str,
     default: Default,
 }
-
-/// What is done with parameters. It stands in the list of what a handler uses,
-/// so that modules without parameters do without the code.
-#[derive(Debug)]
-#[doc(hidden)]
-pub struct Ops {
-    pub(crate) describe: fn(&Param, &mut Vec<u8>),
-    pub(crate) read: fn(&Param, Option<&'static [u8]>) -> Result<Slot, Error>,
-}
-
-const OPS: &Ops = &Ops {
-    describe: Param::describe,
-    read: Param::read,
-};
 
 /// The type and, unless the manifest must give a value, the default.
 #[derive(Clone, Copy, Debug)]
@@ -149,10 +134,23 @@ macro_rules! params {
                     _ => self.0.missing(call),
                 }
             }
+        }
 
-            #[doc(hidden)]
-            pub const fn item(&'static self) -> Item {
-                Item::Param(&self.0, OPS)
+        impl Item for $name {
+            fn kind(&self) -> ItemKind {
+                ItemKind::Param
+            }
+
+            fn decl(&self) -> Option<&Decl> {
+                Some(&self.0.decl)
+            }
+
+            fn describe(&self, b: &mut Vec<u8>) {
+                self.0.describe(b);
+            }
+
+            fn read(&self, raw: Option<&'static [u8]>) -> Result<Slot, Error> {
+                self.0.read(raw)
             }
         }
     )+};

@@ -3,7 +3,7 @@
 use crate::binding::Decl;
 use crate::call::Call;
 use crate::error::Result;
-use crate::export::Item;
+use crate::export::{Item, ItemKind};
 use crate::field::Field;
 use crate::message::{append_header, Output};
 use crate::value::{Doc, Writer};
@@ -47,10 +47,15 @@ impl Sink {
     ) -> Result<()> {
         self.record(call).key(key).emit_doc(write)
     }
+}
 
-    #[doc(hidden)]
-    pub const fn item(&'static self) -> Item {
-        Item::Sink(self)
+impl Item for Sink {
+    fn kind(&self) -> ItemKind {
+        ItemKind::Sink
+    }
+
+    fn decl(&self) -> Option<&Decl> {
+        Some(&self.decl)
     }
 }
 

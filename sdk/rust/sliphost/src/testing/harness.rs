@@ -4,7 +4,7 @@ use std::mem;
 
 use super::input::{Failure, Input, Outcome, Output};
 use crate::call::Level;
-use crate::export::{Handler, Item};
+use crate::export::{Handler, Item, ItemKind};
 use crate::message::{
     self, BatchHeader, Binding, Endpoint, Headers, Init, InitReply, Param, RawRecord, RecordResult,
     EVERY_SINK,
@@ -176,26 +176,22 @@ impl Harness {
     /// # Panics
     /// If the handler lists no such cache.
     pub fn cached(&self, cache: &str, key: impl AsRef<[u8]>) -> Option<&[u8]> {
-        let names = self.listed_caches();
+        let names = self.listed(ItemKind::Cache);
         let id = names.iter().position(|c| *c == cache);
         let id = id.unwrap_or_else(|| panic!("the handler lists no cache \"{}\"", cache));
         let entries = self.host.caches.get(id)?;
         entries.get(key.as_ref()).map(Vec::as_slice)
     }
 
-    fn items(&self) -> &'static [Item] {
+    fn items(&self) -> &'static [&'static dyn Item] {
         let handler = self.handlers.iter().find(|h| h.name == self.function);
         handler.expect("checked by new").items
     }
 
-    fn listed_caches(&self) -> Vec<&'static str> {
-        let items = self.items().iter();
-        items
-            .filter_map(|i| match i {
-                Item::Cache(c, _) => Some(c.decl.name),
-                _ => None,
-            })
-            .collect()
+    /// The names of what the handler lists, by kind.
+    fn listed(&self, kind: ItemKind) -> Vec<&'static str> {
+        let of_kind = self.items().iter().filter(|i| i.kind() == kind);
+        of_kind.filter_map(|i| i.decl()).map(|d| d.name).collect()
     }
 
     /// Initialises the module, once.
@@ -205,20 +201,18 @@ impl Harness {
         }
         let (key, value) = (self.source.key, self.source.value);
         let mut others = mem::take(&mut self.sinks);
-        for item in self.items() {
-            if let Item::Sink(s) = item {
-                let name = s.decl.name.to_owned();
-                let given = others.iter().position(|o| o.name == name);
-                let port = given.map(|at| others.remove(at));
-                self.bound.push(port.unwrap_or(Port { name, key, value }));
-            }
+        for name in self.listed(ItemKind::Sink) {
+            let given = others.iter().position(|o| o.name == name);
+            let port = given.map(|at| others.remove(at));
+            let name = name.to_owned();
+            self.bound.push(port.unwrap_or(Port { name, key, value }));
         }
         if others.is_empty() {
             let name = "out".to_owned();
             others.push(Port { name, key, value });
         }
         self.bound.extend(others);
-        let caches = self.listed_caches();
+        let caches = self.listed(ItemKind::Cache);
         self.host.caches.resize_with(caches.len(), Default::default);
         let init = Init {
             major: MAJOR,
