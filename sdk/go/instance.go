@@ -8,9 +8,6 @@ import (
 	"github.com/sliphost/sliphost/abi"
 )
 
-// version is what Describe says about this SDK.
-const version = "sliphost-go 0.1.0"
-
 // Words of the progress block.
 const (
 	progressMagic   = abi.ProgressMagicAt / 4
@@ -63,18 +60,6 @@ type binding struct {
 	every *abi.Endpoint
 }
 
-// describe returns the Describe message.
-func describe() []byte {
-	d := abi.Describe{
-		Major: abi.Major, Minor: abi.Minor, SDK: version, Language: runtime.Version(),
-		Features: abi.FeatureMetered,
-	}
-	for _, h := range registry {
-		d.Handlers = append(d.Handlers, h.desc)
-	}
-	return abi.AppendDescribe(nil, &d)
-}
-
 // init reads an Init message and returns the InitReply message. capacity is
 // that of the input arena, address where the progress block lies.
 func (in *instance) init(msg []byte, address uintptr, capacity int) []byte {
@@ -96,11 +81,7 @@ func (in *instance) init(msg []byte, address uintptr, capacity int) []byte {
 	in.calls, in.callAt = newCalls(in), 0
 	in.replies = replies{in: in, mem: make([]byte, replyLimit)}
 	in.progress[progressMagic] = abi.ProgressMagic
-	return abi.AppendInitReply(nil, &abi.InitReply{Progress: uint64(address), Capacity: uint64(capacity)})
-}
-
-func refuse(err *recordError) []byte {
-	return abi.AppendInitReply(nil, &abi.InitReply{Status: abi.StatusError, Code: err.code, Message: err.text})
+	return accept(uint64(address), uint64(capacity))
 }
 
 // set fills b from the manifest's side.

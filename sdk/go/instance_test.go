@@ -266,6 +266,20 @@ func TestOtherKindsAreAnsweredUnbound(t *testing.T) {
 	}
 }
 
+func TestTicksAndReplaysAreRecords(t *testing.T) {
+	for _, kind := range []abi.Kind{abi.KindTimer, abi.KindReplayed} {
+		in, _ := one(t, func(c *Call, rec Record) error {
+			c.Emit(nil, []byte(strconv.FormatInt(rec.Offset, 10)))
+			return nil
+		})
+		msg := abi.AppendBatchHeader(nil, &abi.BatchHeader{Kind: kind, BaseOffset: 28333333, BaseTimestamp: 1_700_000_000_000, Count: 1})
+		outputs, failed := stream(t, in.process(0, abi.AppendRecord(msg, 0, 0, nil, nil, nil)))
+		if len(failed) > 0 || string(outputs[0][0].Value) != "28333333" {
+			t.Errorf("kind %d: %v %v", kind, outputs, failed)
+		}
+	}
+}
+
 func TestABrokenRecordFailsWithItsPlace(t *testing.T) {
 	in, _ := one(t, func(c *Call, rec Record) error { c.Emit(nil, rec.Value); return nil })
 	msg := batchOf(texts("a", "b")...)

@@ -119,16 +119,17 @@ func (r *replies) general(c *Call, fields byte, sink int32, key, value, headers 
 		r.set(abi.AppendResult(r.bytes(), r.index, abi.StatusOK, 1))
 		r.open, r.count, r.countAt = true, 1, r.n-1
 	}
-	b := append(r.bytes(), 0x90|fields)
-	b = abi.AppendInt(b, int64(sink))
-	b = abi.AppendBin(b, key)
-	b = abi.AppendBin(b, value)
+	w := Writer{buf: r.bytes()}
+	w.Array(int(fields))
+	w.Int(int64(sink))
+	w.Bytes(key)
+	w.Bytes(value)
 	if headers != nil {
-		b = append(b, headers...)
+		w.Raw(headers)
 	} else if fields > 3 {
-		b = abi.AppendNil(b)
+		w.Nil()
 	}
-	r.set(b)
+	r.set(w.buf)
 	return true
 }
 

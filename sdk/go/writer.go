@@ -10,6 +10,9 @@ type Marshaler interface {
 
 // Writer writes msgpack values one after the other. Map and Array write a
 // header only: the caller writes as many values behind it as it announced.
+//
+// Methods that append more than a byte are not inlined: generated code calls
+// them for every field, and guests should stay small.
 type Writer struct {
 	buf []byte
 	// c is the call that a value is written for; nil outside of one.
@@ -29,21 +32,31 @@ func (w *Writer) Bool(v bool) { w.buf = abi.AppendBool(w.buf, v) }
 func (w *Writer) Int(v int64) { w.buf = abi.AppendInt(w.buf, v) }
 
 // Uint writes a non-negative integer in its shortest form.
+//
+//go:noinline
 func (w *Writer) Uint(v uint64) { w.buf = abi.AppendUint(w.buf, v) }
 
 // Float writes a number as 64-bit float.
 func (w *Writer) Float(v float64) { w.buf = abi.AppendFloat(w.buf, v) }
 
 // Str writes a string.
+//
+//go:noinline
 func (w *Writer) Str(v string) { w.buf = abi.AppendStr(w.buf, v) }
 
 // Bytes writes a byte string; nil becomes a null.
+//
+//go:noinline
 func (w *Writer) Bytes(v []byte) { w.buf = abi.AppendBin(w.buf, v) }
 
 // Array writes the header of an array: n values must follow.
+//
+//go:noinline
 func (w *Writer) Array(n int) { w.buf = abi.AppendArrayHeader(w.buf, n) }
 
 // Map writes the header of a map: n pairs of a name and a value must follow.
+//
+//go:noinline
 func (w *Writer) Map(n int) { w.buf = abi.AppendMapHeader(w.buf, n) }
 
 // Raw writes a value that is already encoded.
