@@ -74,25 +74,24 @@ type side struct {
 	name   string
 	base   string
 	client *http.Client
+	dial   func(context.Context) (net.Conn, error)
 }
 
 // sides are the ways to s; their connections end with the test.
 func sides(t *testing.T, s *Server) []side {
 	t.Helper()
-	over := func(dial func(ctx context.Context) (net.Conn, error)) *http.Client {
+	over := func(name, base string, dial func(context.Context) (net.Conn, error)) side {
 		tr := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) }}
 		t.Cleanup(tr.CloseIdleConnections)
-		return &http.Client{
-			Transport: tr, Timeout: 10 * time.Second,
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		}
+		return side{name, base, &http.Client{Transport: tr, Timeout: 10 * time.Second}, dial}
 	}
-	socket := over(func(ctx context.Context) (net.Conn, error) { return dialSocket(ctx, s.config.StateDir) })
-	tcp := over(func(ctx context.Context) (net.Conn, error) {
-		var d net.Dialer
-		return d.DialContext(ctx, "tcp", s.Address())
-	})
-	return []side{{"socket", "http://localhost", socket}, {"http", "http://" + s.Address(), tcp}}
+	return []side{
+		over("socket", "http://localhost", func(ctx context.Context) (net.Conn, error) { return dialSocket(ctx, s.config.StateDir) }),
+		over("http", "http://"+s.Address(), func(ctx context.Context) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "tcp", s.Address())
+		}),
+	}
 }
 
 // answer is what came back.

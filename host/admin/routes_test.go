@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -210,9 +211,24 @@ func TestLargeRequestsAreRefused(t *testing.T) {
 			t.Errorf("%s: a large body is answered with %d", c.name, a.status)
 		}
 		problemOf(t, a)
-		a = c.do(t, "GET", "/healthz", func(r *http.Request) { r.Header.Set("X-Large", strings.Repeat("x", 2*maxHeader)) })
-		if a.status != http.StatusRequestHeaderFieldsTooLarge {
-			t.Errorf("%s: a large header is answered with %d", c.name, a.status)
+		conn, err := c.dial(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		// As much as the server reads of a header and no more: what it leaves
+		// unread could reset the connection before the answer is read.
+		head := "GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Large: "
+		if _, err := io.WriteString(conn, head+strings.Repeat("x", maxHeader+4096-len(head))); err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+			t.Errorf("%s: a large header is answered with %s", c.name, resp.Status)
 		}
 	}
 }

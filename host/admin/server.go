@@ -103,7 +103,7 @@ func (s *Server) serve(l net.Listener, h http.Handler) {
 	}
 	s.servers = append(s.servers, server)
 	s.serving.Go(func() {
-		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(limit(l, maxConnections)); !errors.Is(err, http.ErrServerClosed) {
 			s.config.Logger.Error("the host runs on but no longer answers", "address", l.Addr().String(), "error", err)
 		}
 	})
