@@ -34,8 +34,8 @@
 //     [Call.NewMap] and [Call.EmitValue] for the other direction;
 //   - into a Go type: [Record.Decode] and [Call.EmitValue] with a type that
 //     implements [Unmarshaler] and [Marshaler]. There is no reflection in a
-//     guest: package gen writes the methods, by
-//     go:generate go run github.com/sliphost/sliphost/sdk/go/slipgen.
+//     guest: the command slipgen writes the methods (see package gen), run by
+//     `go run github.com/sliphost/sliphost/sdk/go/slipgen FOLDER` or go generate.
 //
 // # Time, memory, goroutines
 //

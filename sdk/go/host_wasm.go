@@ -13,9 +13,10 @@ type hostState struct{}
 
 // guest is the one instance of a module, input its input arena.
 var (
-	guest     instance
-	input     []byte
-	described []byte
+	guest instance
+	input []byte
+	// answer keeps what describe or init returned.
+	answer []byte
 )
 
 // minInput is the smallest input arena, so that small batches that grow do not
@@ -24,8 +25,8 @@ const minInput = 64 << 10
 
 //go:wasmexport slip_describe
 func slipDescribe() int64 {
-	described = describe()
-	return packed(described)
+	answer = describe()
+	return packed(answer)
 }
 
 //go:wasmexport slip_alloc
@@ -38,8 +39,8 @@ func slipAlloc(size int32) int32 {
 
 //go:wasmexport slip_init
 func slipInit(length int32) int64 {
-	guest.message = guest.init(input[:uint32(length)], uintptr(unsafe.Pointer(&guest.progress)), len(input))
-	return packed(guest.message)
+	answer = guest.init(input[:uint32(length)], uintptr(unsafe.Pointer(&guest.progress)), len(input))
+	return packed(answer)
 }
 
 //go:wasmexport slip_process

@@ -45,7 +45,6 @@ type instance struct {
 	writer   Writer
 	keeper   Writer
 	cacheBuf []byte
-	message  []byte
 }
 
 // binding is one handler of the manifest.

@@ -15,8 +15,6 @@ type Marshaler interface {
 // them for every field, and guests should stay small.
 type Writer struct {
 	buf []byte
-	// c is the call that a value is written for; nil outside of one.
-	c *Call
 }
 
 // Written returns what was written; it aliases the writer's memory.

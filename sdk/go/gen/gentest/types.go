@@ -36,6 +36,9 @@ type Flight struct {
 	note     string
 }
 
+// Note returns what no document holds.
+func (f *Flight) Note() string { return f.note }
+
 // Airport is a string.
 type Airport string
 
