@@ -45,6 +45,7 @@ var rows = []row{
 	{folder: "state", theirs: []string{"github.com/linxGnu/grocksdb"}},
 	{folder: "kafka", ours: []string{"abi"}, theirs: []string{"github.com/confluentinc/confluent-kafka-go/v2"}},
 	{folder: "kafka/embedded", theirs: []string{"github.com/twmb/franz-go", "github.com/twmb/franz-go/pkg/kfake", "github.com/twmb/franz-go/pkg/kmsg"}},
+	{folder: "kafka/kafkatest/plainloop", theirs: []string{"github.com/confluentinc/confluent-kafka-go/v2"}},
 	{folder: "kafka/kafkatest", ours: []string{"abi", "kafka", "kafka/embedded"}},
 	{folder: "host", ours: []string{"abi", "host/manifest", "host/topology", "host/module", "host/codec", "host/checkpoint", "host/connector", "host/metrics"}, theirs: []string{"*"}},
 	{folder: "host/manifest", theirs: []string{"github.com/pelletier/go-toml/v2"}},
@@ -66,7 +67,7 @@ var rows = []row{
 // owners are modules that only some folders may import, whatever their row
 // says. Tests are free.
 var owners = map[string][]string{
-	"github.com/confluentinc/confluent-kafka-go/v2": {"kafka"},
+	"github.com/confluentinc/confluent-kafka-go/v2": {"kafka", "kafka/kafkatest/plainloop"},
 	"github.com/linxGnu/grocksdb":                   {"state"},
 	"github.com/tetratelabs/wazero":                 {"host/module"},
 	"github.com/twmb/franz-go/pkg/kfake":            {"kafka/embedded"},
