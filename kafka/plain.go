@@ -22,6 +22,9 @@ func (c *Consumer) pollPlain(b *abi.Packed, maxRecords, maxBytes int, wait time.
 			left = 0
 		}
 		ev := c.ck.Poll(left)
+		if c.rebalanced {
+			c.keepOwned(b)
+		}
 		if err := c.failure; err != nil {
 			c.failure = nil
 			return c.hold(b, err)
@@ -52,6 +55,23 @@ func (c *Consumer) pollPlain(b *abi.Packed, maxRecords, maxBytes int, wait time.
 		left = ceilMillis(time.Until(end))
 	}
 	return nil
+}
+
+// keepOwned drops what was taken, in this Poll, of partitions that have been
+// revoked since: the library has one queue for records and rebalances, and what
+// comes next shows only when it is there. The next owner gets the records.
+func (c *Consumer) keepOwned(b *abi.Packed) {
+	runs, buf := b.Runs[:0], b.Buf[:0]
+	for _, r := range b.Runs {
+		if !c.Owned(abi.TopicPartition{Topic: r.Topic, Partition: r.Partition}) {
+			continue
+		}
+		start := len(buf)
+		buf = append(buf, b.Buf[r.Start:r.End]...)
+		r.Start, r.End = start, len(buf)
+		runs = append(runs, r)
+	}
+	b.Runs, b.Buf = runs, buf
 }
 
 // hold returns err, or keeps it for the next Poll when records came before it.

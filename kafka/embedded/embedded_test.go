@@ -132,6 +132,12 @@ func TestKilledBrokerIsReplaced(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	b := &kafkatest.Broker{Name: "embedded", Addr: first}
+	topic := b.Topic(t, 1)
+	for i := range 50 {
+		b.Produce(t, topic, kafkatest.Record{Record: kafka.Record{Value: fmt.Append(nil, i), Timestamp: -1}})
+	}
+	commit(t, b, "group", topic, 7)
 	_ = s.last().Process.Kill()
 	_, _ = s.last().Process.Wait()
 	if _, err := embedded.Find(dir); !errors.Is(err, embedded.ErrNotRunning) {
@@ -146,6 +152,12 @@ func TestKilledBrokerIsReplaced(t *testing.T) {
 	}
 	if n := s.count.Load(); n != 2 {
 		t.Errorf("%d brokers were started", n)
+	}
+	if n := len(b.ConsumeAll(t, topic)); n != 50 {
+		t.Errorf("%d records after the kill", n)
+	}
+	if o := committed(t, b, "group", topic); o != 7 {
+		t.Errorf("the group's offset is %d after the kill", o)
 	}
 }
 
