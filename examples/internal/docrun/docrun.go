@@ -69,8 +69,9 @@ type Options struct {
 	Env []string
 	// Limit bounds each command.
 	Limit time.Duration
-	// Expect changes an expected output before it is compared; nil keeps it.
-	Expect func(string) string
+	// Expect returns the output to compare with, where it is not c.Output; nil
+	// keeps all.
+	Expect func(c Command) string
 }
 
 // Run runs the commands of a document one after the other, each by bash with
@@ -115,7 +116,7 @@ func (c *Command) run(ctx context.Context, o *Options) error {
 	}
 	want := c.Output
 	if o.Expect != nil {
-		want = o.Expect(want)
+		want = o.Expect(*c)
 	}
 	if got := out.String(); got != want {
 		return fmt.Errorf("%s\nwrote:\n%sthe document says:\n%son standard error:\n%s", c.Text, got, want, talk.String())
