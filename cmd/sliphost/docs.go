@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sliphost/sliphost/host/golden"
 	"github.com/sliphost/sliphost/host/manifest"
 )
 
@@ -42,6 +43,7 @@ func pages(root *cobra.Command) map[string]string {
 		"cli.md":      cliPage(root),
 		"manifest.md": manifest.Reference(),
 		"errors.md":   manifest.ErrorsReference(),
+		"tests.md":    golden.Reference(),
 	}
 }
 

@@ -130,9 +130,8 @@ func (m *meter) line(s host.Status, times []*host.Histogram, lags []metrics.Lag,
 		failed += h.Failed
 		dead += h.DeadLetters
 	}
-	partitions, stopped := 0, 0
+	stopped := 0
 	for _, w := range s.Workers {
-		partitions += len(w.Partitions)
 		for _, p := range w.Partitions {
 			if p.Stopped != "" {
 				stopped++
@@ -147,15 +146,14 @@ func (m *meter) line(s host.Status, times []*host.Histogram, lags []metrics.Lag,
 		}
 		behind = strconv.FormatInt(sum, 10)
 	}
-	text := fmt.Sprintf("%s: %.0f records/s, %d in all, %s, lag %s, p99 %s, errors %d",
-		s.State, rate, s.Records, plural(partitions, "partition"), behind, m.p99(times), failed)
+	text := fmt.Sprintf("%s: %.0f records/s, lag %s, p99 %s, errors %d", s.State, rate, behind, m.p99(times), failed)
 	if dead > 0 {
 		text += fmt.Sprintf(", dead letters %d", dead)
 	}
 	if stopped > 0 {
 		text += fmt.Sprintf(", STOPPED %d", stopped)
 	}
-	return text
+	return fmt.Sprintf("%s, %d records", text, s.Records)
 }
 
 // p99 is an upper bound of the batch time that 99 of 100 batches since the
@@ -184,8 +182,18 @@ func (m *meter) p99(times []*host.Histogram) string {
 	var seen uint64
 	for i := range n {
 		if seen += fresh[i]; seen*100 >= total*99 {
-			return "<" + bounds[i].String()
+			return "<" + short(bounds[i])
 		}
 	}
 	return "-"
+}
+
+// short writes a duration with three digits at most.
+func short(d time.Duration) string {
+	for unit := time.Second; unit >= time.Microsecond; unit /= 1000 {
+		if d >= unit {
+			return d.Round(unit / 100).String()
+		}
+	}
+	return d.String()
 }

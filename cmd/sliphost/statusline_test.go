@@ -33,7 +33,7 @@ func TestStatusLineStaysBelowTheLogAndGoesAway(t *testing.T) {
 			t.Fatal(err)
 		}
 		l.stop()
-		const line = "running: 200 records/s, 100 in all, 2 partitions, lag 7, p99 -, errors 0"
+		const line = "running: 200 records/s, lag 7, p99 -, errors 0, 100 records"
 		want := line + "\r\x1b[Ka log line\n" + line + "\r\x1b[K"
 		if got := w.String(); got != want {
 			t.Errorf("terminal got\n%q\nwant\n%q", got, want)
@@ -50,7 +50,7 @@ func TestMeterTellsWhatIsNew(t *testing.T) {
 	}
 	s := host.Status{State: "running", Records: 1000, Handlers: []host.HandlerStatus{{Failed: 3, DeadLetters: 2}}}
 	got := m.line(s, []*host.Histogram{h}, nil, start.Add(2*time.Second))
-	for _, want := range []string{"500 records/s", "1000 in all", "lag ?", "p99 <4", "errors 3", "dead letters 2"} {
+	for _, want := range []string{"500 records/s", ", 1000 records", "lag ?", "p99 <4", "errors 3", "dead letters 2"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q lacks %q", got, want)
 		}
@@ -59,7 +59,7 @@ func TestMeterTellsWhatIsNew(t *testing.T) {
 	h.Observe(time.Second)
 	h.Observe(time.Second)
 	got = m.line(s, []*host.Histogram{h}, nil, start.Add(3*time.Second))
-	if !strings.Contains(got, "p99 <1.04") || !strings.Contains(got, " 0 records/s") {
+	if !strings.Contains(got, "p99 <1.05s") || !strings.Contains(got, " 0 records/s") {
 		t.Errorf("%q is not about the last second", got)
 	}
 	s.Workers = []host.WorkerStatus{{Partitions: []host.PartitionStatus{{Stopped: "why"}}}}

@@ -248,3 +248,19 @@ func TestFindTakesTheTestsOfItsManifest(t *testing.T) {
 		t.Error(err, diff)
 	}
 }
+
+func TestReferenceExampleIsATest(t *testing.T) {
+	f, err := parseFile("x.test.toml", []byte(referenceExample))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(f.inputs) != 3 || len(f.outputs) != 2 || f.fails == nil || f.env["REGION"] != "eu" || len(f.ignore) != 1 || len(f.set) != 1 {
+		t.Errorf("read as %+v", f)
+	}
+	if in := f.inputs[0]; in.record.partition != 1 || len(in.record.headers) != 1 || string(in.record.value) != `{"flight":"BA1","delay":20}` {
+		t.Errorf("first input %+v", in)
+	}
+	if in := f.inputs[2]; string(in.record.key) != "\x00\xff" || string(in.record.value) != "\xff" {
+		t.Errorf("third input %+v", in)
+	}
+}
