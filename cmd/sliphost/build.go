@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -67,6 +68,7 @@ func (c *cli) buildModule(ctx context.Context, m *manifest.Manifest, mod *manife
 	cmd.Dir = m.Dir
 	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")
 	cmd.Stdout, cmd.Stderr = c.errw, c.errw
+	cmd.WaitDelay = 5 * time.Second // what the shell started may hold its output open
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("module %q: its build command failed: %w", mod.ID, err)
 	}

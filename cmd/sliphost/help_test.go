@@ -26,9 +26,6 @@ func commands(t *testing.T) []*cobra.Command {
 
 func TestEveryCommandHasTwoExamplesThatParse(t *testing.T) {
 	for _, cmd := range commands(t) {
-		if cmd.Name() == "no-help-command" {
-			continue
-		}
 		lines := strings.Split(strings.TrimSpace(cmd.Example), "\n")
 		if len(lines) != 2 {
 			t.Errorf("%s: %d examples, want 2", cmd.Name(), len(lines))
@@ -114,6 +111,26 @@ func TestHelpIsTheResult(t *testing.T) {
 		}
 		if strings.HasSuffix(cmd.Short, ".") {
 			t.Errorf("%s: a summary is no sentence: %q", cmd.Name(), cmd.Short)
+		}
+	}
+}
+
+func TestHelpCommand(t *testing.T) {
+	cases := map[string]struct {
+		code      int
+		out, errw string
+	}{
+		"help":      {exitOK, "Commands:", ""},
+		"help tap":  {exitOK, "sliphost tap TOPIC", ""},
+		"help tpa":  {exitUsage, "", `there is no command "tpa"; did you mean tap?`},
+		"help a b":  {exitUsage, "", "an argument too many"},
+		"--version": {exitOK, "sliphost ", ""},
+	}
+	for line, want := range cases {
+		var out, errw bytes.Buffer
+		code := run(strings.Fields(line), strings.NewReader(""), &out, &errw)
+		if code != want.code || !strings.Contains(out.String(), want.out) || !strings.Contains(errw.String(), want.errw) {
+			t.Errorf("%s: code %d\n%s%s", line, code, out.String(), errw.String())
 		}
 	}
 }

@@ -22,9 +22,11 @@ func (c *cli) root() *cobra.Command {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SuggestionsMinimumDistance = 2
+	root.Version = buildVersion().String()
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{suggestFlag(cmd, err)} })
-	root.SetHelpCommand(&cobra.Command{Hidden: true, Use: "no-help-command"})
+	root.SetHelpCommand(helpCmd())
 	root.AddCommand(
 		c.newCmd(), c.buildCmd(), c.checkCmd(), c.testCmd(), c.runCmd(), c.statusCmd(),
 		c.sendCmd(), c.tapCmd(), c.brokerCmd(),
@@ -33,6 +35,24 @@ func (c *cli) root() *cobra.Command {
 	)
 	setHelp(root)
 	return root
+}
+
+// helpCmd is the other way to say --help.
+func helpCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:     "help [COMMAND]",
+		Short:   "Show the help of a command",
+		Hidden:  true,
+		Example: "  sliphost help\n  sliphost help run",
+		Args:    wants(0, 1, "one command"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			about, _, err := cmd.Root().Find(args)
+			if err != nil || len(args) > 0 && about == cmd.Root() {
+				return knownCommand(cmd.Root(), args)
+			}
+			return about.Help()
+		},
+	}
 }
 
 // knownCommand refuses a first argument that is no command.

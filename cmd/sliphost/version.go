@@ -49,6 +49,19 @@ func buildVersion() versionInfo {
 	return v
 }
 
+// String is for people.
+func (v versionInfo) String() string {
+	text := "sliphost " + v.Version
+	if len(v.Revision) >= 12 {
+		text += " (" + v.Revision[:12]
+		if v.Modified {
+			text += ", modified"
+		}
+		text += ")"
+	}
+	return fmt.Sprintf("%s, ABI %s, %s %s", text, v.ABI, v.Go, v.Platform)
+}
+
 func (c *cli) versionCmd() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -61,15 +74,7 @@ func (c *cli) versionCmd() *cobra.Command {
 			if asJSON {
 				return writeJSON(c.out, v)
 			}
-			text := "sliphost " + v.Version
-			if len(v.Revision) >= 12 {
-				text += " (" + v.Revision[:12]
-				if v.Modified {
-					text += ", modified"
-				}
-				text += ")"
-			}
-			_, err := fmt.Fprintf(c.out, "%s, ABI %s, %s %s\n", text, v.ABI, v.Go, v.Platform)
+			_, err := fmt.Fprintln(c.out, v)
 			return err
 		},
 	}

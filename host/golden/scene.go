@@ -101,6 +101,8 @@ func (s *scene) onePlan() {
 	p.Sources = slices.Clone(p.Sources)
 	for i := range p.Sources {
 		p.Sources[i].Cluster = 0
+		// Everything that is fed is to be read, whatever start says.
+		p.Sources[i].Start = host.Start{}
 	}
 	p.Handlers = slices.Clone(p.Handlers)
 	for i := range p.Handlers {
