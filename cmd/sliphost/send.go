@@ -140,6 +140,9 @@ func (c *cli) send(ctx context.Context, src *source, topic string, values []stri
 	var refused *boot.RefusedError
 	if errors.As(ferr, &refused) {
 		ferr = fmt.Errorf("%s %d: %w", what, refused.Index+1, refused)
+		if refused.Refused > 1 {
+			ferr = fmt.Errorf("%w; %d records were refused, and this one is the first", ferr, refused.Refused)
+		}
 	}
 	name := to.Topic().ID
 	if err != nil || ferr != nil {
