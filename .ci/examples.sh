@@ -1,6 +1,6 @@
 #!/bin/bash
 # Runs every example: its check.sh where it has one, else its golden tests
-# (*.test.toml) once its modules are built.
+# (*.test.toml) once its modules are built in both languages.
 set -euo pipefail
 ran=0
 for dir in examples/[0-9]*/; do
@@ -13,8 +13,10 @@ for dir in examples/[0-9]*/; do
 			echo "${dir%/} has neither check.sh nor a *.test.toml" >&2
 			exit 1
 		}
-		bin/sliphost build "$dir"manifest*.toml
-		bin/sliphost test "$dir"manifest*.toml
+		for lang in go rust; do
+			SLIP_LANG=$lang bin/sliphost build "$dir"manifest.toml
+		done
+		bin/sliphost test "$dir"manifest.toml
 	fi
 	ran=$((ran + 1))
 done

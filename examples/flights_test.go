@@ -63,14 +63,36 @@ func TestFlightsRecordByRecord(t *testing.T) {
 				want := expectedFlights(t, app)
 				for id, suffix := range flightTopics {
 					got := ex.tap(t, id)
-					if d := cmp.Diff(want[id], got); d != "" {
-						if len(d) > 2000 {
-							d = d[:2000] + "..."
+					for p := range got {
+						if p < 0 || p >= flightPartitions {
+							t.Errorf("%s%s has a partition %d", app, suffix, p)
 						}
-						t.Errorf("topic %s%s (-want +got):\n%s", app, suffix, d)
+					}
+					for p := range got {
+						if p < 0 || p >= flightPartitions {
+							t.Errorf("%s%s has a partition %d", app, suffix, p)
+						}
+					}
+					for p := range int32(flightPartitions) {
+						sameRecords(t, fmt.Sprintf("%s%s[%d]", app, suffix, p), want[id][p], got[p])
 					}
 				}
 			})
+		}
+	}
+}
+
+// sameRecords compares the records of one partition and shows the first that
+// differs.
+func sameRecords(t *testing.T, where string, want, got []flightRecord) {
+	t.Helper()
+	if len(want) != len(got) {
+		t.Errorf("%s has %d records, want %d", where, len(got), len(want))
+	}
+	for i := range min(len(want), len(got)) {
+		if d := cmp.Diff(want[i], got[i]); d != "" {
+			t.Errorf("%s, record %d (-want +got):\n%s", where, i, d)
+			return
 		}
 	}
 }
