@@ -24,7 +24,8 @@ func (c *cli) runCmd() *cobra.Command {
 		Short: "Run a manifest's handlers until SIGTERM or SIGINT",
 		Long: "It validates the manifest, compiles its modules, creates the topics that are\n" +
 			"missing and may be created, and works. The first SIGTERM or SIGINT lets it\n" +
-			"finish the records in hand, commit and exit 0; a second one ends it at once.",
+			"finish the records in hand, commit and exit 0; a second one ends it at once.\n" +
+			"With --until-idle it exits 1 when a partition stands still at the end.",
 		Example: "  sliphost run manifest.toml\n  sliphost run manifest.toml --until-idle",
 		Args:    wants(0, 1, "one manifest"),
 		RunE: func(cmd *cobra.Command, args []string) error {
