@@ -227,8 +227,8 @@ func (h *Host) Status() Status {
 	return s
 }
 
-// BatchTimes returns each worker's histogram of the time from a poll's return
-// to the hand-over of its outputs.
+// BatchTimes returns each worker's histogram of the time that one partition's
+// batch takes through the handlers.
 func (h *Host) BatchTimes() []*Histogram {
 	var all []*Histogram
 	for _, w := range h.workers {

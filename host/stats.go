@@ -12,8 +12,8 @@ type stats struct {
 	// records counts input records whose effects are handed over, commits the
 	// commits, rewinds how often uncommitted work was given up.
 	records, commits, rewinds atomic.Uint64
-	// batches observes the time from a poll's return to the hand-over of the
-	// outputs, in microseconds.
+	// batches observes the time that one partition's batch takes through the
+	// handlers, up to the hand-over of its outputs.
 	batches Histogram
 }
 

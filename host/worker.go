@@ -311,7 +311,6 @@ func (w *worker) pollTopics(ctx context.Context, wait time.Duration) error {
 	if err := w.consumer.Poll(&w.packed, w.opts.MaxRecords, w.opts.MaxBytes, wait); err != nil {
 		return w.consumerError(err)
 	}
-	start := w.backends.Clock.Now()
 	for _, run := range w.packed.Runs {
 		t := w.tasks[abi.TopicPartition{Topic: run.Topic, Partition: run.Partition}]
 		if t == nil {
@@ -335,9 +334,6 @@ func (w *worker) pollTopics(ctx context.Context, wait time.Duration) error {
 			t.next = end.Offset
 			w.uncommitted = true
 		}
-	}
-	if len(w.packed.Runs) > 0 {
-		w.stats.batches.Observe(w.backends.Clock.Now().Sub(start))
 	}
 	return nil
 }
@@ -416,10 +412,12 @@ func (w *worker) process(ctx context.Context, t *task, run *abi.Run, wire []byte
 		Kind: w.plan.Sources[t.source].Batch, Partition: run.Partition,
 		BaseOffset: run.BaseOffset, BaseTimestamp: run.BaseTimestamp, Count: run.Count,
 	}
+	start := w.backends.Clock.Now()
 	done, h, err := w.dispatch(ctx, t, head, wire)
 	if err != nil {
 		return 0, err
 	}
+	w.stats.batches.Observe(w.backends.Clock.Now().Sub(start))
 	if done > 0 {
 		t.next = nextOffset(run, wire, done)
 		t.stopped, t.tries = nil, 0
