@@ -5,19 +5,19 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 root=$(cd ../.. && pwd)
-export PATH="$root/bin:$PATH" LC_ALL=C SLIPHOST_BROKER_IDLE=1s
+export PATH="$root/bin:$PATH" LC_ALL=C
 unset APP KAFKA
 command -v sliphost >/dev/null || { echo "demo: bin/sliphost is missing: run make build" >&2; exit 1; }
 
 mkdir -p "$root/build"
 work=$(mktemp -d "$root/build/demo.XXXXXX")
+broker=
 finish() {
 	code=$?
-	# A broker ends by itself a second after its last client.
-	for lock in "$work"/*/broker/lock; do
-		[ -e "$lock" ] || continue
-		flock -w 20 "$lock" true || echo "demo: the broker in ${lock%/broker/lock} did not end" >&2
-	done
+	if [ -n "$broker" ]; then
+		kill "$broker" 2>/dev/null || true
+		wait "$broker" || true
+	fi
 	rm -rf "$work"
 	exit "$code"
 }
@@ -25,10 +25,19 @@ trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
+# Commands would start a broker by themselves, and it would stay for a while
+# after the last one; this one ends with the demo.
+sliphost broker --dir "$work/broker" --idle-exit 0 >"$work/broker.out" 2>"$work/broker.log" &
+broker=$!
+until [ -s "$work/broker.out" ]; do
+	kill -0 "$broker" 2>/dev/null || { cat "$work/broker.log" >&2; exit 1; }
+	sleep 0.05
+done
+
 # flights LANG: one whole run; leaves what came out in $work/LANG.TOPIC.
 flights() {
-	export SLIP_LANG=$1
-	local state=(--set "state_dir=$work/$1")
+	export SLIP_LANG=$1 APP=flights-$1
+	local state=(--set "state_dir=$work")
 	sliphost send "${state[@]}" flights --key /origin --timestamp '/date:2006/01/02 15:04' <../data/flights.ndjson >/dev/null
 	sliphost run --until-idle --log-format json "${state[@]}" 2>"$work/$1.log" || { cat "$work/$1.log" >&2; exit 1; }
 	local topic
