@@ -151,7 +151,9 @@ func (c *ConsumerConfig) properties() map[string]string {
 	p["enable.auto.commit"] = "false"
 	p["enable.auto.offset.store"] = "false"
 	p["isolation.level"] = "read_committed"
-	p["enable.partition.eof"] = "false"
+	// An end may lie behind records nobody is given: those of aborted
+	// transactions. The engine has to move over them.
+	p["enable.partition.eof"] = "true"
 	// A committed offset that the log no longer has must not move silently,
 	// forwards or backwards: Poll returns the error.
 	p["auto.offset.reset"] = "error"

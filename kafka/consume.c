@@ -77,6 +77,7 @@ int slip_assign(slip_consumer *c, const char *topic, int32_t topic_id, int32_t p
 	s->partition = partition;
 	s->queue = q;
 	s->eof = -1;
+	s->eof_told = 1;
 	c->nslots++;
 	rd_kafka_queue_forward(q, c->records);
 	return 0;
@@ -109,6 +110,28 @@ int64_t slip_eof(slip_consumer *c, int32_t topic_id, int32_t partition) {
 		if (c->slots[i].topic_id == topic_id && c->slots[i].partition == partition)
 			return c->slots[i].eof;
 	return -1;
+}
+
+int slip_take_eof(slip_consumer *c, int32_t *topic_id, int32_t *partition, int64_t *offset) {
+	c->ends = 0;
+	for (int i = 0; i < c->nslots; i++) {
+		slip_slot *s = &c->slots[i];
+		if (s->eof_told)
+			continue;
+		s->eof_told = 1;
+		*topic_id = s->topic_id;
+		*partition = s->partition;
+		*offset = s->eof;
+		c->ends = 1; // there may be more
+		return 1;
+	}
+	return 0;
+}
+
+static void met_eof(slip_consumer *c, slip_slot *s, int64_t offset) {
+	s->eof = offset;
+	s->eof_told = 0;
+	c->ends = 1;
 }
 
 static slip_slot *find_slot(slip_consumer *c, const rd_kafka_topic_t *rkt, int32_t partition) {
@@ -280,7 +303,7 @@ static int take_error(slip_consumer *c, rd_kafka_event_t *ev) {
 	int ours = s || !tp;
 	if (code == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
 		if (s)
-			s->eof = tp->offset;
+			met_eof(c, s, tp->offset);
 		ours = 0;
 	}
 	if (ours)
@@ -357,7 +380,7 @@ int slip_drain(slip_consumer *c, uint8_t *buf, size_t len, size_t cap, slip_run 
 		if (m->err) {
 			int told = m->err != RD_KAFKA_RESP_ERR__PARTITION_EOF;
 			if (!told)
-				s->eof = m->offset;
+				met_eof(c, s, m->offset);
 			else
 				set_error(c, m->err, s, m->partition, m->offset, rd_kafka_message_errstr(m));
 			rd_kafka_event_destroy(ev);

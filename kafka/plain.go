@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sliphost/sliphost/abi"
@@ -44,6 +45,11 @@ func (c *Consumer) pollPlain(b *abi.Packed, maxRecords, maxBytes int, wait time.
 				c.link.up()
 				c.delivered(b)
 			}
+		case ck.PartitionEOF:
+			p := abi.TopicPartition{Topic: c.ids[*ev.Topic], Partition: ev.Partition}
+			if c.Owned(p) {
+				b.Ends = append(b.Ends, abi.TopicOffset{TopicPartition: p, Offset: int64(ev.Offset)})
+			}
 		default:
 			if err := c.event(ev); err != nil {
 				return c.hold(b, err)
@@ -72,6 +78,7 @@ func (c *Consumer) keepOwned(b *abi.Packed) {
 		runs = append(runs, r)
 	}
 	b.Runs, b.Buf = runs, buf
+	b.Ends = slices.DeleteFunc(b.Ends, func(e abi.TopicOffset) bool { return !c.Owned(e.TopicPartition) })
 }
 
 // hold returns err, or keeps it for the next Poll when records came before it.

@@ -96,6 +96,7 @@ func (c *Consumer) Poll(b *abi.Packed, maxRecords, maxBytes int, wait time.Durat
 			have = 0
 			continue
 		}
+		c.ends(b)
 		if have > 0 {
 			c.link.up()
 			c.delivered(b)
@@ -112,6 +113,19 @@ func (c *Consumer) Poll(b *abi.Packed, maxRecords, maxBytes int, wait time.Durat
 		}
 		if left = wait - now.Sub(started); !restless || left <= 0 {
 			return nil
+		}
+	}
+}
+
+// ends moves the ends of partitions met since the last call to b.
+func (c *Consumer) ends(b *abi.Packed) {
+	for c.c.ends != 0 {
+		var e abi.TopicOffset
+		if C.slip_take_eof(c.c, (*C.int32_t)(unsafe.Pointer(&e.Topic)), (*C.int32_t)(unsafe.Pointer(&e.Partition)), (*C.int64_t)(unsafe.Pointer(&e.Offset))) == 0 {
+			return
+		}
+		if c.Owned(e.TopicPartition) {
+			b.Ends = append(b.Ends, e)
 		}
 	}
 }

@@ -31,7 +31,6 @@ func newReader(cfg ClientConfig, uncommitted bool) (*Reader, error) {
 	// hand; it is neither joined nor asked for offsets.
 	cc := ConsumerConfig{ClientConfig: cfg, Group: "sliphost-reader"}
 	props := cc.properties()
-	props["enable.partition.eof"] = "true"
 	if uncommitted {
 		props["isolation.level"] = "read_uncommitted"
 	}

@@ -38,6 +38,7 @@ typedef struct {
 	const rd_kafka_topic_t *rkt; // learned from records, trusted for one call
 	rd_kafka_queue_t *queue;     // forwarded to the private queue
 	int64_t eof;                 // offset of the last end of partition met, or -1
+	int eof_told;                // slip_take_eof has returned it
 } slip_slot;
 
 typedef struct {
@@ -54,6 +55,7 @@ typedef struct {
 	size_t len;
 	int nruns;
 	int records_taken;
+	int ends; // ends of partitions that slip_take_eof has not returned
 	size_t need;
 	int64_t stale; // records dropped since the start: not ours any more
 	slip_error err;
@@ -65,6 +67,9 @@ int slip_assign(slip_consumer *c, const char *topic, int32_t topic_id, int32_t p
 void slip_unassign(slip_consumer *c, int32_t topic_id, int32_t partition);
 void slip_forward_again(slip_consumer *c);
 int64_t slip_eof(slip_consumer *c, int32_t topic_id, int32_t partition);
+// slip_take_eof returns 1 and an end of partition met since it was last asked,
+// or 0 when there is none left. What lies before an end was drained before it.
+int slip_take_eof(slip_consumer *c, int32_t *topic_id, int32_t *partition, int64_t *offset);
 int slip_drain(slip_consumer *c, uint8_t *buf, size_t len, size_t cap, slip_run *runs, int nruns,
                int runs_cap, int have, int max_records, size_t max_bytes, int timeout_ms);
 

@@ -2,6 +2,7 @@ package kafka_test
 
 import (
 	"testing"
+	"time"
 
 	ck "github.com/confluentinc/confluent-kafka-go/v2/kafka"
 	"github.com/sliphost/sliphost/abi"
@@ -72,6 +73,25 @@ func TestTransactionsOfOthers(t *testing.T) {
 		}
 		if err := abort(); err != nil {
 			t.Error(err)
+		}
+		// The end moves over the aborted records, which nobody is given.
+		var batch abi.Packed
+		for end := int64(0); end < 20; {
+			if err := ctx.Err(); err != nil {
+				t.Fatalf("the end is told to be at %d, want 20: %v", end, err)
+			}
+			if err := c.Poll(&batch, 100, 1<<20, 100*time.Millisecond); err != nil {
+				t.Fatal(err)
+			}
+			if len(batch.Runs) > 0 {
+				t.Fatalf("records of an aborted transaction: %+v", batch.Runs)
+			}
+			for _, e := range batch.Ends {
+				if e.TopicPartition != tp(0, 0) {
+					t.Fatalf("the end of a foreign partition: %+v", e)
+				}
+				end = e.Offset
+			}
 		}
 	})
 }
