@@ -8,25 +8,53 @@ type arena struct {
 	cur    int
 }
 
-const arenaChunk = 1 << 20
+const (
+	arenaChunk = 1 << 20
+	// arenaKept bounds the memory that is kept for the next batch.
+	arenaKept = 16 << 20
+)
 
 // reset makes all memory free again; slices handed out become invalid.
 func (a *arena) reset() {
+	kept := 0
+	for i, c := range a.chunks {
+		if kept += cap(c); kept > arenaKept && i > 0 {
+			clear(a.chunks[i:])
+			a.chunks = a.chunks[:i]
+			break
+		}
+	}
 	for i := range a.chunks {
 		a.chunks[i] = a.chunks[i][:0]
 	}
 	a.cur = 0
 }
 
-// room returns a chunk with at least n free bytes.
+// room returns a chunk with at least n free bytes. A chunk that is empty and
+// too small is replaced, so that growing replies do not leave a trail of
+// chunks behind.
 func (a *arena) room(n int) *[]byte {
 	for ; a.cur < len(a.chunks); a.cur++ {
-		if c := &a.chunks[a.cur]; cap(*c)-len(*c) >= n {
+		c := &a.chunks[a.cur]
+		if cap(*c)-len(*c) >= n {
+			return c
+		}
+		if len(*c) == 0 {
+			*c = newChunk(n)
 			return c
 		}
 	}
-	a.chunks = append(a.chunks, make([]byte, 0, max(n, arenaChunk)))
+	a.chunks = append(a.chunks, newChunk(n))
 	return &a.chunks[a.cur]
+}
+
+// newChunk has room for n bytes, rounded up to a power of two.
+func newChunk(n int) []byte {
+	size := arenaChunk
+	for size < n {
+		size *= 2
+	}
+	return make([]byte, 0, size)
 }
 
 // copy returns a copy of b.

@@ -1,6 +1,8 @@
 package host
 
 import (
+	"slices"
+
 	"github.com/sliphost/sliphost/abi"
 )
 
@@ -61,9 +63,9 @@ type effect struct {
 	partition           int32
 	// child is the position in the proxy's batch.
 	child int
-	// letter is a failure for which a policy stands in: nothing but a count for
-	// skip and drop, a dead letter otherwise.
-	letter *failure
+	// settled is a failure for which a policy stands in: nothing but a count
+	// for skip and drop, a dead letter otherwise.
+	settled *failure
 }
 
 func (b *batch) reset(src *Source, head abi.BatchHeader) {
@@ -95,6 +97,16 @@ func (b *batch) root(pos int) int {
 		return pos
 	}
 	return int(b.roots[pos])
+}
+
+// until returns the first position at or behind pos whose root is not below
+// limit.
+func (b *batch) until(pos, limit int) int {
+	if b.source.Kind != SourceProxy {
+		return max(pos, min(b.len(), limit))
+	}
+	n, _ := slices.BinarySearch(b.roots[pos:], int32(limit))
+	return pos + n
 }
 
 // nth counts the records before pos that descend from the same root.

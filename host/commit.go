@@ -1,9 +1,11 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sliphost/sliphost/abi"
@@ -12,13 +14,35 @@ import (
 // commit makes everything done so far final: outputs first, positions after
 // the outputs are acknowledged, never the other way round. A crash in between
 // repeats outputs and loses none.
+//
+// A client tells of a refused output once. So the refusal is remembered, and
+// nothing is committed until the worker has gone back.
 func (w *worker) commit(ctx context.Context) error {
 	w.lastCommit = w.backends.Clock.Now()
+	if w.refused != nil {
+		return w.refused
+	}
 	if err := w.flush(ctx); err != nil {
 		return err
 	}
-	if w.consumer == nil && len(w.topics) > 0 {
-		return nil // between two memberships: nothing is owned
+	err := w.commitOffsets(ctx)
+	if cerr := w.commitConnectors(); cerr != nil {
+		return cerr
+	}
+	if err != nil {
+		return w.commitFailed(ctx, err)
+	}
+	w.uncommitted = false
+	w.retryCommit, w.givenUp, w.restarts = 0, 0, 0
+	w.stats.commits.Add(1)
+	w.publish()
+	return nil
+}
+
+// commitOffsets stores the positions of topics in the group.
+func (w *worker) commitOffsets(ctx context.Context) error {
+	if w.consumer == nil {
+		return nil
 	}
 	var offsets []abi.TopicOffset
 	for part, t := range w.tasks {
@@ -26,14 +50,20 @@ func (w *worker) commit(ctx context.Context) error {
 			offsets = append(offsets, abi.TopicOffset{TopicPartition: part, Offset: t.next})
 		}
 	}
-	if len(offsets) > 0 {
-		if err := w.consumer.Commit(ctx, offsets); err != nil {
-			return w.commitFailed(ctx, err)
-		}
-		for _, o := range offsets {
-			w.tasks[o.TopicPartition].committed = o.Offset
-		}
+	if len(offsets) == 0 {
+		return nil
 	}
+	if err := w.consumer.Commit(ctx, offsets); err != nil {
+		return err
+	}
+	for _, o := range offsets {
+		w.tasks[o.TopicPartition].committed = o.Offset
+	}
+	return nil
+}
+
+// commitConnectors stores the positions of files.
+func (w *worker) commitConnectors() error {
 	for _, t := range w.connectors {
 		if t.next == t.committed {
 			continue
@@ -43,10 +73,6 @@ func (w *worker) commit(ctx context.Context) error {
 		}
 		t.committed = t.next
 	}
-	w.uncommitted = false
-	w.retryCommit, w.givenUp, w.restarts = 0, 0, 0
-	w.stats.commits.Add(1)
-	w.publish()
 	return nil
 }
 
@@ -54,15 +80,13 @@ func (w *worker) commit(ctx context.Context) error {
 // are acknowledged, so waiting costs nothing but repetition after a crash. A
 // member that is no longer one learns of it in its next poll.
 func (w *worker) commitFailed(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return err
-	}
-	if isFatal(err) {
+	if ctx.Err() != nil || w.final || isFatal(err) {
 		return err
 	}
 	w.retryCommit++
-	w.log.Warn("positions not committed; trying again", "error", err, "tries", w.retryCommit)
-	w.uncommitted = true
+	wait := min(backoff(w.opts.CommitInterval, w.retryCommit), 10*time.Second)
+	w.lastCommit = w.backends.Clock.Now().Add(wait - w.opts.CommitInterval)
+	w.log.Warn("positions not committed; trying again", "error", err, "tries", w.retryCommit, "wait", wait)
 	return nil
 }
 
@@ -75,29 +99,28 @@ func (w *worker) giveUp(ctx context.Context, err error) error {
 	if isFatal(err) || !w.canRewind() {
 		return err
 	}
+	w.refused = nil
 	w.stats.rewinds.Add(1)
 	w.givenUp++
 	wait := min(backoff(time.Second, w.givenUp), maxStopped)
 	w.log.Error("going back to the last commit", "error", err, "wait", wait)
+	w.discard()
 	for part, t := range w.tasks {
+		if w.givenUp >= carefulAfter {
+			t.careful = max(t.careful, t.next)
+		}
 		paused := t.paused
 		t.paused = false
-		offset := t.rewind()
-		if err := w.consumer.Seek(part, offset); err != nil {
-			return fmt.Errorf("seek %s[%d] to %d: %w", w.plan.Sources[t.source].Topic, part.Partition, offset, err)
+		err := w.consumer.Seek(part, t.rewind())
+		if err == nil && paused {
+			err = w.consumer.Resume([]abi.TopicPartition{part})
 		}
-		if paused {
-			if err := w.consumer.Resume([]abi.TopicPartition{part}); err != nil {
-				return err
-			}
-		}
-	}
-	for _, o := range w.outputs {
-		if o != nil {
-			o.dirty, o.staged = false, false
+		if err != nil {
+			return w.restart(ctx, fmt.Errorf("go back on %s[%d]: %w", w.plan.Sources[t.source].Topic, part.Partition, err))
 		}
 	}
 	w.uncommitted = false
+	w.publish()
 	return w.pause(ctx, wait)
 }
 
@@ -131,7 +154,8 @@ func (w *worker) restart(ctx context.Context, err error) error {
 	wait := min(backoff(time.Second, w.restarts), maxStopped)
 	w.log.Error("a Kafka client failed for good; starting over from the last commit with new ones", "error", err, "wait", wait)
 	w.stats.rewinds.Add(1)
-	w.uncommitted, w.fatal = false, nil
+	w.uncommitted, w.fatal, w.refused = false, nil, nil
+	w.idle.Store(false)
 	w.closeClients()
 	clear(w.tasks)
 	w.publish()
@@ -182,22 +206,16 @@ func (w *worker) pause(ctx context.Context, d time.Duration) error {
 	return nil
 }
 
-// consumerError decides about an error of a poll.
-func (w *worker) consumerError(err error) error {
-	var known interface{ Fatal() bool }
-	if errors.As(err, &known) && !known.Fatal() {
-		w.log.Warn("consumer", "error", err)
-		return nil
-	}
-	return fmt.Errorf("consume from cluster %q: %w", w.plan.Clusters[w.cluster], err)
-}
-
 // publish shows the partitions to Status.
 func (w *worker) publish() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.status.Partitions = w.status.Partitions[:0]
-	for _, t := range w.allTasks() {
+	all := w.allTasks()
+	slices.SortFunc(all, func(a, b *task) int {
+		return cmp.Or(cmp.Compare(a.source, b.source), cmp.Compare(a.partition, b.partition))
+	})
+	for _, t := range all {
 		s := &w.plan.Sources[t.source]
 		p := PartitionStatus{Source: s.ID, Topic: s.Topic, Partition: t.partition, Next: t.next, Committed: t.committed}
 		for _, r := range t.backlog.runs {

@@ -32,7 +32,7 @@ const maxErrorText = 4096
 // settle carries out what a policy made of a failure. n numbers the failing
 // call under its root.
 func (r *run) settle(e *effect, n int) {
-	f := e.letter
+	f := e.settled
 	stats := &r.w.stats.handlers[r.w.handlerIndex(f.handler)]
 	where := r.where(f.batch, f.pos)
 	switch {
@@ -57,6 +57,7 @@ func (r *run) settle(e *effect, n int) {
 		rec.Key, rec.Value = nil, nil
 	}
 	out.append(-1, rec.Key, rec.Value, headers, ts)
+	r.sent(out, f.batch, f.handler, f.pos)
 	r.w.log.Warn("record sent to the dead-letter topic", "handler", f.handler.ID, "record", where,
 		"topic", f.handler.OnError.Topic, "code", codeName(f.code), "error", f.reason, "attempts", f.attempts)
 }

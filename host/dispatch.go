@@ -22,6 +22,8 @@ type run struct {
 	// hold says why limit is below the batch's length, nil if it is not or if
 	// the run was told to stop.
 	hold *hold
+	// careful runs note which call each output comes from.
+	careful bool
 
 	keyEnc, valueEnc encoder
 }
@@ -38,7 +40,7 @@ func (w *worker) dispatch(ctx context.Context, t *task, head abi.BatchHeader, wi
 	root.load(src, head, wire)
 	root.generation = w.generation
 	r := &w.run
-	*r = run{w: w, task: t, root: root, limit: root.len()}
+	*r = run{w: w, task: t, root: root, limit: root.len(), careful: t.next < t.careful}
 	if err := r.handlers(ctx, root); err != nil {
 		return 0, nil, err
 	}
@@ -83,9 +85,14 @@ func (r *run) call(ctx context.Context, b *batch, c *call, handler int) error {
 	again := -1     // the record that is tried once more in a fresh instance
 	most := b.len() // records per call, fewer where a batch is too much for a guest
 	for from := 0; from < b.len() && b.root(from) < r.limit; {
-		to := b.len()
+		if text, ok := r.refusal(b, c.handler, from); ok {
+			r.failed(c, failure{batch: b, handler: c.handler, pos: from, code: codeOutput, reason: text})
+			from++
+			continue
+		}
+		to := b.until(from, r.limit)
 		if len(bad) > 0 {
-			if to = bad[0].pos; to == from {
+			if to = min(to, bad[0].pos); to == from {
 				r.failed(c, failure{batch: b, handler: c.handler, pos: from, code: codeUndecodable, reason: bad[0].reason})
 				bad = bad[1:]
 				from++
@@ -123,12 +130,15 @@ func (r *run) call(ctx context.Context, b *batch, c *call, handler int) error {
 			if ctx.Err() != nil {
 				return err
 			}
-			// The module breaks the ABI: nothing of this call counts, and the
-			// instance is not to be used again.
+			// The module breaks the ABI: nothing of this call counts.
 			c.drop(from, b.len())
 			r.holdAt(hold{root: b.root(from), stopped: true,
 				reason: fmt.Errorf("handler %q: %s: %w", c.handler.ID, r.where(b, from), err)})
-			return r.w.reopen(ctx, c.handler.Module)
+			var reply *replyError
+			if errors.As(err, &reply) {
+				r.w.reopen(ctx, c.handler.Module)
+			}
+			return nil
 		case from < to: // stopped early
 			if root := b.root(from); root < r.limit {
 				r.limit, r.hold = root, nil
@@ -156,7 +166,7 @@ func (r *run) process(ctx context.Context, b *batch, c *call, handler, from, to 
 		}
 	}
 	if err == nil && int(done) < to-from && !r.w.stopping() {
-		return 0, fmt.Errorf("module %q returned after %d of %d records without being asked to: it breaks the ABI (SPEC.md, stop); rebuild it with a current SDK", r.w.plan.Modules[c.handler.Module], done, to-from)
+		return 0, r.broken(c, fmt.Sprintf("it ends after %d of %d records, and nobody asked it to stop", done, to-from))
 	}
 	return int(done), err
 }
@@ -243,6 +253,10 @@ func (r *run) output(b *batch, c *call, handler, pos int, o *abi.Output) *failur
 		return &failure{batch: b, handler: c.handler, pos: pos, code: codeOutput,
 			reason: fmt.Sprintf("output names partition %d", o.Partition)}
 	}
+	if o.HasTimestamp && o.Timestamp < 0 {
+		return &failure{batch: b, handler: c.handler, pos: pos, code: codeOutput,
+			reason: fmt.Sprintf("output has the timestamp %d, before 1970", o.Timestamp)}
+	}
 	rec := b.record(pos)
 	e := effect{pos: pos, headers: o.Headers, timestamp: o.Timestamp, partition: -1}
 	if !o.HasTimestamp {
@@ -287,9 +301,16 @@ func recordBytes(e *effect) int {
 	return len(e.key) + len(e.value) + len(e.headers) + 61 + 32
 }
 
-// broken says that a module breaks the ABI in its replies.
+// replyError says that a module breaks the ABI in its replies. Its instance
+// is not to be used again.
+type replyError struct{ module, what string }
+
+func (e *replyError) Error() string {
+	return fmt.Sprintf("module %q breaks the ABI in its reply: %s; rebuild it with a current SDK", e.module, e.what)
+}
+
 func (r *run) broken(c *call, what string) error {
-	return fmt.Errorf("module %q breaks the ABI in its reply: %s; rebuild it with a current SDK", r.w.plan.Modules[c.handler.Module], what)
+	return &replyError{r.w.plan.Modules[c.handler.Module], what}
 }
 
 // where names record pos of b for errors.

@@ -89,7 +89,7 @@ func (r *run) emit(ctx context.Context, b *batch, pos int, n *int) error {
 		for ; c.next < len(c.effects) && c.effects[c.next].pos == pos; c.next++ {
 			e := &c.effects[c.next]
 			switch {
-			case e.letter != nil:
+			case e.settled != nil:
 				r.settle(e, call)
 			case e.sink.Kind == SinkProxy:
 				if err := r.emit(ctx, r.w.batches[e.sink.Proxy], e.child, n); err != nil {
@@ -97,6 +97,7 @@ func (r *run) emit(ctx context.Context, b *batch, pos int, n *int) error {
 				}
 			case e.sink.Kind == SinkTopic:
 				e.out.append(e.partition, e.key, e.value, e.headers, e.timestamp)
+				r.sent(e.out, b, c.handler, pos)
 			default:
 				if err := e.out.conn.append(ctx, e.key, e.value); err != nil {
 					return fmt.Errorf("handler %q: sink %q: %w", c.handler.ID, e.sink.ID, err)

@@ -36,7 +36,7 @@ type hold struct {
 	root int
 	wait time.Duration
 	// key and attempts are what the partition remembers of the failed call.
-	key      attemptKey
+	key      callKey
 	attempts int
 	// reason says what failed and where.
 	reason error
@@ -53,14 +53,14 @@ func (r *run) failed(c *call, f failure) {
 	}
 	h := f.handler
 	policy := &h.OnError
-	key := attemptKey{handler: h, nth: f.batch.nth(f.pos)}
+	key := f.batch.call(h, f.pos)
 	f.attempts = 1
 	if root == 0 {
 		f.attempts += r.task.attempts[key]
 	}
 	stats := &r.w.stats.handlers[r.w.handlerIndex(h)]
 	if f.code == abi.CodeDrop {
-		c.effects = append(c.effects, effect{pos: f.pos, letter: &f})
+		c.effects = append(c.effects, effect{pos: f.pos, settled: &f})
 		return
 	}
 	stats.failed.Add(1)
@@ -76,7 +76,7 @@ func (r *run) failed(c *call, f failure) {
 		}
 		r.holdAt(hold{root: root, wait: wait, key: key, attempts: f.attempts, reason: r.failureError(&f)})
 	case policy.Policy != PolicyFail:
-		c.effects = append(c.effects, effect{pos: f.pos, letter: &f})
+		c.effects = append(c.effects, effect{pos: f.pos, settled: &f})
 	default:
 		r.holdAt(hold{root: root, key: key, attempts: f.attempts, reason: r.failureError(&f), stopped: true})
 	}
@@ -113,10 +113,16 @@ func backoff(base time.Duration, attempt int) time.Duration {
 	return min(base, maxBackoff)
 }
 
-// attemptKey names a handler call in the tree of the root that is held.
-type attemptKey struct {
+// callKey names a handler call in the tree of one root.
+type callKey struct {
 	handler *Handler
+	source  *Source
 	nth     int
+}
+
+// call names the call of h on record pos.
+func (b *batch) call(h *Handler, pos int) callKey {
+	return callKey{handler: h, source: b.source, nth: b.nth(pos)}
 }
 
 // codeName is the word for an error code in dead letters and logs.

@@ -145,13 +145,25 @@ func (h *Host) watch(ctx context.Context, cancel func(), opened <-chan struct{},
 	}
 }
 
+// idle says whether every worker found nothing to do after the last thing any
+// of them did: what one wrote may be another's input.
 func (h *Host) idle() bool {
+	now := h.activity()
 	for _, w := range h.workers {
-		if !w.idle.Load() {
+		if !w.idle.Load() || w.idleAt.Load() != now {
 			return false
 		}
 	}
 	return true
+}
+
+// activity counts what all workers began and committed.
+func (h *Host) activity() uint64 {
+	n := uint64(0)
+	for _, w := range h.workers {
+		n += w.accepted.Load() + w.stats.commits.Load()
+	}
+	return n
 }
 
 // Drain asks the host to finish the records in hand, commit and end Run. It

@@ -20,14 +20,18 @@ func (w *worker) checkIdle(ctx context.Context, now time.Time) {
 		return
 	}
 	w.lastIdle = now
+	seen := w.host.activity()
 	for _, t := range w.allTasks() {
+		if t.stopped != nil {
+			continue // it will not go on by waiting; the run ends with its error
+		}
 		if t.connector != nil && !t.eof {
 			if w.plan.Sources[t.source].Batch != abi.KindTimer {
 				return
 			}
 			continue
 		}
-		if !t.backlog.empty() && t.stopped == nil {
+		if !t.backlog.empty() {
 			return
 		}
 	}
@@ -43,11 +47,11 @@ func (w *worker) checkIdle(ctx context.Context, now time.Time) {
 		}
 	}
 	w.publish()
-	if !w.idle.Swap(true) {
-		select {
-		case w.host.idled <- struct{}{}:
-		default:
-		}
+	w.idleAt.Store(seen)
+	w.idle.Store(true)
+	select {
+	case w.host.idled <- struct{}{}:
+	default:
 	}
 }
 

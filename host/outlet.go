@@ -19,7 +19,21 @@ type output struct {
 	// dirty says that something was appended since the last flush, staged that
 	// something was since the last send.
 	dirty, staged bool
+	// sent lists the calls behind the records since the last flush, where a
+	// run is careful.
+	sent []callKey
 }
+
+// refusedError says that a client refused an output.
+type refusedError struct {
+	out *output
+	err error
+}
+
+func (e *refusedError) Error() string {
+	return fmt.Sprintf("outputs to cluster %q were refused: %v", e.out.cluster, e.err)
+}
+func (e *refusedError) Unwrap() error { return e.err }
 
 // openOutlets opens producers and connector sinks for everything the handlers
 // emit to.
@@ -83,7 +97,7 @@ func (w *worker) send(ctx context.Context) error {
 		}
 		o.staged = false
 		if err := o.Send(ctx); err != nil {
-			return fmt.Errorf("send to cluster %q: %w", o.cluster, err)
+			return w.refuse(&refusedError{o, err})
 		}
 	}
 	return nil
@@ -96,17 +110,40 @@ func (w *worker) flush(ctx context.Context) error {
 			continue
 		}
 		if err := o.Flush(ctx); err != nil {
-			return fmt.Errorf("outputs to cluster %q were not acknowledged: %w", o.cluster, err)
+			return w.refuse(&refusedError{o, err})
 		}
-		o.dirty, o.staged = false, false
+		o.dirty, o.staged, o.sent = false, false, o.sent[:0]
 	}
 	for _, s := range w.connSinks {
 		if s == nil {
 			continue
 		}
 		if err := s.flush(); err != nil {
-			return fmt.Errorf("sink %q: %w", s.id, err)
+			return w.refuse(fmt.Errorf("sink %q: %w", s.id, err))
 		}
 	}
 	return nil
+}
+
+// refuse remembers the first refusal and returns err.
+func (w *worker) refuse(err error) error {
+	if w.refused == nil {
+		w.refused = err
+	}
+	return err
+}
+
+// discard drops what is on its way out and not sent.
+func (w *worker) discard() {
+	for _, o := range w.outputs {
+		if o != nil {
+			o.Discard()
+			o.dirty, o.staged, o.sent = false, false, o.sent[:0]
+		}
+	}
+	for _, s := range w.connSinks {
+		if s != nil {
+			s.opening = 0
+		}
+	}
 }

@@ -26,6 +26,9 @@ type Consumer interface {
 	// Poll empties b and fills it with up to maxRecords records or about
 	// maxBytes bytes (a single larger record still comes), waiting at most wait
 	// for the first. It returns nil with an empty batch when there was nothing.
+	// An error with a method Where() (topic string, partition int32), partition
+	// not below 0, says that the reading of that partition stopped; Seek
+	// continues it, and the others go on.
 	Poll(b *abi.Packed, maxRecords, maxBytes int, wait time.Duration) error
 	// Pause stops the delivery of partitions, Resume continues it at the
 	// position after the last record delivered or at the position sought.
@@ -69,8 +72,12 @@ type Producer interface {
 	Send(ctx context.Context) error
 	// Flush sends what is staged and waits until the broker has acknowledged
 	// every record sent so far. An error names the first record refused since
-	// the last Flush.
+	// the last Flush, and is told once. Errors of Send and Flush about one
+	// record have a method RecordIndex() int: its position among the records
+	// appended since the last Flush that returned.
 	Flush(ctx context.Context) error
+	// Discard drops what is staged and not sent.
+	Discard()
 	// Close gives up what is not acknowledged.
 	Close() error
 }

@@ -35,10 +35,11 @@ func (w *worker) assigned(ctx context.Context, parts []abi.TopicPartition) []int
 			return starts
 		}
 		w.log.Warn("positions of new partitions are not known yet; trying again", "error", err, "tries", tries)
+		_ = w.pause(ctx, min(backoff(100*time.Millisecond, tries), 5*time.Second)) // the loop looks at ctx
 	}
 	for i, p := range parts {
 		source := w.topics[p.Topic]
-		t := &task{source: source, partition: p.Partition, kafka: p, next: starts[i], start: starts[i], committed: abi.OffsetNone}
+		t := &task{source: source, partition: p.Partition, kafka: p, next: starts[i], start: starts[i], delivered: starts[i], committed: abi.OffsetNone}
 		w.tasks[p] = t
 		w.log.Debug("partition assigned", "topic", w.plan.Sources[source].Topic, "partition", p.Partition, "offset", starts[i])
 	}
@@ -91,11 +92,14 @@ func (w *worker) positions(ctx context.Context, parts []abi.TopicPartition, star
 func (w *worker) startOffset(ctx context.Context, src *Source, p abi.TopicPartition, b abi.Bounds) (int64, error) {
 	switch src.Start.Policy {
 	case StartLatest:
-		return b.High, nil
+		return b.LastStable, nil // an open transaction's records are yet to come
 	case StartTime:
 		at, err := w.consumer.OffsetsForTime(ctx, []abi.TopicPartition{p}, src.Start.Time)
 		if err != nil {
 			return 0, err
+		}
+		if at[0] < 0 { // no record is that young
+			return b.LastStable, nil
 		}
 		return at[0], nil
 	case StartError:

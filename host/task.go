@@ -17,10 +17,19 @@ type task struct {
 	// the one the group has, OffsetNone if it has none; start is where delivery
 	// began.
 	next, committed, start int64
+	// delivered is the offset the consumer delivers next.
+	delivered int64
+	// careful is the offset up to which each record is flushed alone, because
+	// some output before it is refused again and again; refusals remembers
+	// which calls' outputs were, under the record at next.
+	careful  int64
+	refusals map[callKey]string
+	// reseek is when the consumer is asked again to read the partition.
+	reseek time.Time
 	// backlog is what was delivered but waits for the head record's retry.
 	backlog  backlog
 	due      time.Time
-	attempts map[attemptKey]int
+	attempts map[callKey]int
 	// stopped says why the partition stands still under the policy fail, nil
 	// while it runs; tries counts how often it was tried in vain.
 	stopped error
@@ -44,8 +53,10 @@ func (t *task) rewind() int64 {
 		t.next = t.start
 	}
 	t.backlog.clear()
-	t.due, t.stopped, t.tries = time.Time{}, nil, 0
+	t.due, t.reseek, t.stopped, t.tries = time.Time{}, time.Time{}, nil, 0
 	clear(t.attempts)
+	clear(t.refusals)
+	t.delivered = t.next
 	return t.next
 }
 
@@ -84,7 +95,7 @@ func (l *backlog) take(n int) {
 	if n >= int(run.Count) {
 		l.runs = l.runs[1:]
 		if len(l.runs) == 0 {
-			l.runs, l.buf = l.runs[:0:0], l.buf[:0]
+			l.clear()
 		}
 		return
 	}

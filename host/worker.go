@@ -12,7 +12,7 @@ import (
 )
 
 // worker owns one consumer, its producers, its module instances and the tasks
-// that the group assigned to it. Everything happens on one goroutine, run;
+// that the group assigned to it. Everything happens on one goroutine, loop's;
 // only what is marked otherwise may be touched by another.
 type worker struct {
 	host     *Host
@@ -52,14 +52,25 @@ type worker struct {
 	retryCommit, givenUp int
 	// restarts counts the clients made anew since then.
 	restarts int
+	// refused is the first refusal of an output, which the client tells once:
+	// until the worker has gone back, no position may be committed.
+	refused error
+	// final says that the next commit is the last one.
+	final    bool
 	fatal    error // set by a rebalance callback
 	lastIdle time.Time
 
 	// drain and idle are shared with the host.
 	drain atomic.Bool
 	idle  atomic.Bool
-	stats stats
+	// accepted counts what the worker began, so that the host can tell whether
+	// anything happened since it looked.
+	accepted atomic.Uint64
+	// idleAt is the host's activity before the look that found nothing to do.
+	idleAt atomic.Uint64
+	stats  stats
 
+	// mu guards status and, against requestDrain, the elements of invokers.
 	mu     sync.Mutex
 	status WorkerStatus
 }
@@ -85,6 +96,7 @@ func newWorker(h *Host, id, cluster int) *worker {
 		tasks:   map[abi.TopicPartition]*task{},
 		feeders: map[*Source][]feeder{},
 	}
+	w.invokers = make([]Invoker, len(w.plan.Modules))
 	w.stats.handlers = make([]handlerStats, len(w.plan.Handlers))
 	w.status = WorkerStatus{ID: id, Cluster: w.plan.Clusters[cluster], Partitions: []PartitionStatus{}}
 	for i := range w.plan.Sources {
@@ -139,13 +151,12 @@ func (p *Plan) feeds(source, proxy int) bool {
 // open makes everything the worker needs; close gives it back, also after a
 // failed open.
 func (w *worker) open(ctx context.Context) error {
-	w.invokers = make([]Invoker, len(w.plan.Modules))
 	for i, name := range w.plan.Modules {
 		inv, err := w.backends.Invoker(ctx, i, w.id)
 		if err != nil {
 			return fmt.Errorf("module %q: %w", name, err)
 		}
-		w.invokers[i] = inv
+		w.setInvoker(i, inv)
 	}
 	if err := w.openOutlets(ctx); err != nil {
 		return err
@@ -203,18 +214,38 @@ func (w *worker) close(ctx context.Context) {
 	}
 }
 
-// reopen replaces an invoker that must not be used any more.
-func (w *worker) reopen(ctx context.Context, module int) error {
+// setInvoker puts an instance in place; one that comes after the order to
+// drain gets it too.
+func (w *worker) setInvoker(i int, inv Invoker) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.invokers[i] = inv
+	if w.drain.Load() {
+		inv.RequestStop()
+	}
+}
+
+// reopen replaces an invoker whose replies broke the ABI. If no new instance
+// can be had, each call says so until one can.
+func (w *worker) reopen(ctx context.Context, module int) {
 	if err := w.invokers[module].Close(ctx); err != nil {
 		w.log.Warn("close a module instance", "module", w.plan.Modules[module], "error", err)
 	}
 	inv, err := w.backends.Invoker(ctx, module, w.id)
 	if err != nil {
-		return fmt.Errorf("module %q: start a new instance: %w", w.plan.Modules[module], err)
+		inv = absent{fmt.Errorf("module %q: start a new instance: %w", w.plan.Modules[module], err)}
 	}
-	w.invokers[module] = inv
-	return nil
+	w.setInvoker(module, inv)
 }
+
+// absent stands for an instance that could not be started.
+type absent struct{ err error }
+
+func (a absent) Process(context.Context, int32, int32, []byte, []byte) ([]byte, int32, error) {
+	return nil, 0, a.err
+}
+func (absent) RequestStop()                {}
+func (absent) Close(context.Context) error { return nil }
 
 // stopping says that handlers are asked to return after the current record.
 func (w *worker) stopping() bool { return w.drain.Load() }
@@ -223,6 +254,8 @@ func (w *worker) stopping() bool { return w.drain.Load() }
 // Any goroutine may call it.
 func (w *worker) requestDrain() {
 	w.drain.Store(true)
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	for _, inv := range w.invokers {
 		if inv != nil {
 			inv.RequestStop()
@@ -235,7 +268,10 @@ func (w *worker) requestDrain() {
 func (w *worker) loop(ctx context.Context) error {
 	w.lastCommit = w.backends.Clock.Now()
 	for !w.drain.Load() {
-		err := w.step(ctx)
+		err := ctx.Err()
+		if err == nil {
+			err = w.step(ctx)
+		}
 		if err != nil && ctx.Err() == nil && isFatal(err) {
 			err = w.restart(ctx, err)
 		}
@@ -243,6 +279,7 @@ func (w *worker) loop(ctx context.Context) error {
 			return err
 		}
 	}
+	w.final = true
 	if err := w.commit(ctx); err != nil {
 		return fmt.Errorf("last commit: %w; the records since the commit before are processed again at the next start", err)
 	}
@@ -264,6 +301,9 @@ func (w *worker) step(ctx context.Context) error {
 	}
 	if w.fatal != nil {
 		return w.fatal
+	}
+	if w.refused != nil { // in a commit that a rebalance asked for
+		return w.giveUp(ctx, w.refused)
 	}
 	if err := w.send(ctx); err != nil {
 		return w.giveUp(ctx, err)
@@ -292,6 +332,11 @@ func (w *worker) wait(now time.Time, busy bool) time.Duration {
 	if w.idle.Load() {
 		d = connectorWait // the end of the run is near
 	}
+	for _, t := range w.tasks {
+		if !t.reseek.IsZero() {
+			d = min(d, t.reseek.Sub(now))
+		}
+	}
 	if w.uncommitted {
 		d = min(d, w.lastCommit.Add(w.opts.CommitInterval).Sub(now))
 	}
@@ -309,7 +354,7 @@ func (w *worker) pollTopics(ctx context.Context, wait time.Duration) error {
 		return w.sleep(ctx, wait)
 	}
 	if err := w.consumer.Poll(&w.packed, w.opts.MaxRecords, w.opts.MaxBytes, wait); err != nil {
-		return w.consumerError(err)
+		return w.consumerError(ctx, err)
 	}
 	for _, run := range w.packed.Runs {
 		t := w.tasks[abi.TopicPartition{Topic: run.Topic, Partition: run.Partition}]
@@ -374,8 +419,8 @@ func (w *worker) pollConnectors(ctx context.Context) (busy bool, err error) {
 		t.eof = eof
 		for _, run := range w.lines.Runs {
 			busy = true
-			if t.start == 0 && t.next == abi.OffsetNone {
-				t.start = run.BaseOffset
+			if w.drain.Load() {
+				return busy, nil
 			}
 			if err := w.accept(ctx, t, run, w.lines.Buf[run.Start:run.End]); err != nil {
 				return false, err
@@ -388,8 +433,7 @@ func (w *worker) pollConnectors(ctx context.Context) (busy bool, err error) {
 // accept takes one run: through the handlers at once, or behind the records
 // of its partition that wait already.
 func (w *worker) accept(ctx context.Context, t *task, run abi.Run, wire []byte) error {
-	w.idle.Store(false)
-	w.lastIdle = time.Time{}
+	t.delivered = run.LastOffset + 1
 	if t.held() || !t.backlog.empty() {
 		t.backlog.add(run, wire)
 		return w.throttle(t)
@@ -401,17 +445,36 @@ func (w *worker) accept(ctx context.Context, t *task, run abi.Run, wire []byte) 
 	if done < int(run.Count) {
 		t.backlog.add(run, wire)
 		t.backlog.take(done)
+		if t.stopped != nil {
+			w.publish()
+		}
 	}
 	return nil
+}
+
+// busy says that there is something to do after all.
+func (w *worker) busy() {
+	w.idle.Store(false)
+	w.lastIdle = time.Time{}
+	w.accepted.Add(1)
 }
 
 // process runs records of t and moves its position behind those that are done
 // with. On a hold it sets the time of the next try.
 func (w *worker) process(ctx context.Context, t *task, run *abi.Run, wire []byte) (int, error) {
+	if t.next < t.careful {
+		return w.processCarefully(ctx, t, run, wire)
+	}
+	return w.processBatch(ctx, t, run, wire)
+}
+
+func (w *worker) processBatch(ctx context.Context, t *task, run *abi.Run, wire []byte) (int, error) {
 	head := abi.BatchHeader{
 		Kind: w.plan.Sources[t.source].Batch, Partition: run.Partition,
 		BaseOffset: run.BaseOffset, BaseTimestamp: run.BaseTimestamp, Count: run.Count,
 	}
+	w.busy()
+	careful := t.next < t.careful
 	start := w.backends.Clock.Now()
 	done, h, err := w.dispatch(ctx, t, head, wire)
 	if err != nil {
@@ -420,8 +483,9 @@ func (w *worker) process(ctx context.Context, t *task, run *abi.Run, wire []byte
 	w.stats.batches.Observe(w.backends.Clock.Now().Sub(start))
 	if done > 0 {
 		t.next = nextOffset(run, wire, done)
-		t.stopped, t.tries = nil, 0
-		clear(t.attempts)
+		if !careful {
+			w.passed(t)
+		}
 		w.uncommitted = true
 		w.stats.records.Add(uint64(done))
 	}
@@ -431,10 +495,20 @@ func (w *worker) process(ctx context.Context, t *task, run *abi.Run, wire []byte
 	return done, nil
 }
 
+// passed forgets what was remembered about the record that t had before it.
+func (w *worker) passed(t *task) {
+	clear(t.attempts)
+	clear(t.refusals)
+	if t.stopped != nil {
+		t.stopped, t.tries = nil, 0
+		w.publish()
+	}
+}
+
 // holdTask makes t wait.
 func (w *worker) holdTask(t *task, h *hold) {
 	if t.attempts == nil {
-		t.attempts = map[attemptKey]int{}
+		t.attempts = map[callKey]int{}
 	}
 	if h.attempts > 0 {
 		t.attempts[h.key] = h.attempts
@@ -444,7 +518,6 @@ func (w *worker) holdTask(t *task, h *hold) {
 		t.tries++
 		wait = min(backoff(time.Second, t.tries), maxStopped)
 		t.stopped = h.reason
-		defer w.publish()
 		w.log.Error("partition stopped; the record is tried again after a wait", "error", h.reason, "wait", wait, "tries", t.tries)
 	} else {
 		w.log.Info("record waits for its retry", "error", h.reason, "wait", wait, "attempts", h.attempts)
@@ -458,6 +531,12 @@ const maxStopped = 30 * time.Second
 // retries goes on with the partitions whose wait is over.
 func (w *worker) retries(ctx context.Context, now time.Time) error {
 	for _, t := range w.allTasks() {
+		if !t.reseek.IsZero() && !now.Before(t.reseek) {
+			t.reseek = time.Time{}
+			if err := w.consumer.Seek(t.kafka, t.delivered); err != nil {
+				w.readerStopped(ctx, t, err)
+			}
+		}
 		if t.backlog.empty() || now.Before(t.due) {
 			continue
 		}
@@ -467,10 +546,12 @@ func (w *worker) retries(ctx context.Context, now time.Time) error {
 		t.due = time.Time{}
 		for !t.backlog.empty() && !t.held() && !w.drain.Load() {
 			run := t.backlog.runs[0]
-			if alone {
+			wire := t.backlog.buf[run.Start:run.End]
+			if alone && run.Count > 1 {
+				run.LastOffset = nextOffset(&run, wire, 1) - 1
 				run.Count = 1
 			}
-			done, err := w.process(ctx, t, &run, t.backlog.buf[run.Start:run.End])
+			done, err := w.process(ctx, t, &run, wire)
 			if err != nil {
 				return err
 			}

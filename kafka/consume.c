@@ -112,6 +112,14 @@ int64_t slip_eof(slip_consumer *c, int32_t topic_id, int32_t partition) {
 	return -1;
 }
 
+void slip_forget_eof(slip_consumer *c, int32_t topic_id, int32_t partition) {
+	for (int i = 0; i < c->nslots; i++)
+		if (c->slots[i].topic_id == topic_id && c->slots[i].partition == partition) {
+			c->slots[i].eof = -1;
+			c->slots[i].eof_told = 1;
+		}
+}
+
 int slip_take_eof(slip_consumer *c, int32_t *topic_id, int32_t *partition, int64_t *offset) {
 	c->ends = 0;
 	for (int i = 0; i < c->nslots; i++) {

@@ -269,6 +269,9 @@ func (c *Consumer) restart(p abi.TopicPartition, offset int64) error {
 
 // forget drops a held error about a partition.
 func (c *Consumer) forget(p abi.TopicPartition) {
+	if c.c != nil {
+		C.slip_forget_eof(c.c, C.int32_t(p.Topic), C.int32_t(p.Partition))
+	}
 	var e *Error
 	if errors.As(c.held, &e) && p.Topic >= 0 && e.Topic == c.topics[p.Topic] && e.Partition == p.Partition {
 		c.held = nil

@@ -76,6 +76,10 @@ func (e *Error) Error() string {
 // Retriable reports whether the same call may succeed later.
 func (e *Error) Retriable() bool { return e.retriable }
 
+// Where names the partition that the error is about; partition is -1 when it
+// is not about one.
+func (e *Error) Where() (topic string, partition int32) { return e.Topic, e.Partition }
+
 // Fatal reports whether the client that returned the error is beyond use: it
 // has to be closed and made anew.
 func (e *Error) Fatal() bool { return e.fatal }

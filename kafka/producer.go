@@ -62,6 +62,9 @@ func (e *SendError) Error() string { return e.Err.Error() }
 // Unwrap returns the reason.
 func (e *SendError) Unwrap() error { return e.Err }
 
+// RecordIndex is Index.
+func (e *SendError) RecordIndex() int { return e.Index }
+
 // FlushError says that records were sent and not accepted.
 type FlushError struct {
 	// Index is the position of the first one among all records sent since the
@@ -83,6 +86,9 @@ func (e *FlushError) Error() string {
 
 // Unwrap returns the reason.
 func (e *FlushError) Unwrap() error { return e.Err }
+
+// RecordIndex is Index.
+func (e *FlushError) RecordIndex() int { return e.Index }
 
 // NewProducer makes a producer; it does not wait for a broker. What the
 // properties make impossible is an error here.

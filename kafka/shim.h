@@ -67,6 +67,8 @@ int slip_assign(slip_consumer *c, const char *topic, int32_t topic_id, int32_t p
 void slip_unassign(slip_consumer *c, int32_t topic_id, int32_t partition);
 void slip_forward_again(slip_consumer *c);
 int64_t slip_eof(slip_consumer *c, int32_t topic_id, int32_t partition);
+// slip_forget_eof forgets the end met, because reading goes on elsewhere.
+void slip_forget_eof(slip_consumer *c, int32_t topic_id, int32_t partition);
 // slip_take_eof returns 1 and an end of partition met since it was last asked,
 // or 0 when there is none left. What lies before an end was drained before it.
 int slip_take_eof(slip_consumer *c, int32_t *topic_id, int32_t *partition, int64_t *offset);

@@ -33,7 +33,26 @@ type Broker struct {
 	// Fault, if set, is asked before each operation (send, flush, commit,
 	// committed, poll); an error it returns is that operation's result.
 	Fault func(op string) error
+	// Refuse, if set, is asked for each record of a producer; an error it
+	// returns is what the producer's next Flush says, and the record is not
+	// there.
+	Refuse func(Record) error
 }
+
+// RefusedError is a record that the broker did not take.
+type RefusedError struct {
+	Index int
+	Err   error
+}
+
+func (e *RefusedError) Error() string { return e.Err.Error() }
+
+// RecordIndex is the record's position among those appended since the last
+// Flush that returned.
+func (e *RefusedError) RecordIndex() int { return e.Index }
+
+// Fatal says that the producer can go on.
+func (e *RefusedError) Fatal() bool { return false }
 
 // NewBroker makes a broker with topics of the given numbers of partitions.
 func NewBroker(topics map[string]int) *Broker {
@@ -161,7 +180,10 @@ type Producer struct {
 	broker *Broker
 	names  []string
 	staged []Record
-	err    error
+	// sent counts the records since the last Flush that returned, err is the
+	// first of them that was refused.
+	sent int
+	err  error
 }
 
 // Topic implements host.Producer.
@@ -190,13 +212,24 @@ func (p *Producer) Send(context.Context) error {
 		return err
 	}
 	for _, r := range p.staged {
-		if _, err := p.broker.produce(r); err != nil && p.err == nil {
-			p.err = err
+		var err error
+		if p.broker.Refuse != nil {
+			err = p.broker.Refuse(r)
 		}
+		if err == nil {
+			_, err = p.broker.produce(r)
+		}
+		if err != nil && p.err == nil {
+			p.err = &RefusedError{p.sent, err}
+		}
+		p.sent++
 	}
 	p.staged = p.staged[:0]
 	return nil
 }
+
+// Discard implements host.Producer.
+func (p *Producer) Discard() { p.staged = p.staged[:0] }
 
 // Flush implements host.Producer.
 func (p *Producer) Flush(ctx context.Context) error {
@@ -209,7 +242,7 @@ func (p *Producer) Flush(ctx context.Context) error {
 		return err
 	}
 	err := p.err
-	p.err = nil
+	p.sent, p.err = 0, nil
 	return err
 }
 

@@ -2,6 +2,7 @@ package hosttest
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -221,9 +222,11 @@ func (c *Consumer) Resume(parts []abi.TopicPartition) error {
 func (c *Consumer) Seek(p abi.TopicPartition, offset int64) error {
 	c.broker.mu.Lock()
 	defer c.broker.mu.Unlock()
-	if _, mine := c.position[p]; mine {
-		c.position[p] = offset
+	if _, mine := c.position[p]; !mine || c.expelled {
+		return fmt.Errorf("seek %v: not owned", p)
 	}
+	c.position[p] = offset
+	delete(c.ended, p)
 	return nil
 }
 
@@ -235,9 +238,12 @@ func (c *Consumer) Commit(_ context.Context, offsets []abi.TopicOffset) error {
 		return err
 	}
 	for _, o := range offsets {
-		if c.group.owners[c.key(o.TopicPartition)] == c {
-			c.group.offsets[c.key(o.TopicPartition)] = o
+		if c.group.owners[c.key(o.TopicPartition)] != c {
+			return fmt.Errorf("commit %v: not owned", o.TopicPartition)
 		}
+	}
+	for _, o := range offsets {
+		c.group.offsets[c.key(o.TopicPartition)] = o
 	}
 	return nil
 }

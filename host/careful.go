@@ -1,0 +1,116 @@
+package host
+
+import (
+	"context"
+	"errors"
+
+	"github.com/sliphost/sliphost/abi"
+)
+
+// carefulAfter is how often a worker goes back to its last commit before it
+// looks for the record whose output is refused.
+const carefulAfter = 2
+
+// carefulTries bounds how often one record is run to find which of its calls
+// has the output that is refused.
+const carefulTries = 4
+
+// processCarefully runs records one by one, each with a flush of its own, so
+// that a refused output is known by its record and by the handler's call that
+// emitted it. That call has then failed, and its policy acts. Without this an
+// output that the broker never takes would be tried for ever, together with
+// everything around it.
+func (w *worker) processCarefully(ctx context.Context, t *task, run *abi.Run, wire []byte) (done int, err error) {
+	for at := 0; done < int(run.Count) && !t.held() && !w.drain.Load(); {
+		size := prefixBytes(wire[at:], 1)
+		one := *run
+		one.Count = 1
+		one.LastOffset = nextOffset(run, wire, done+1) - 1
+		n, err := w.processAlone(ctx, t, &one, wire[at:at+size])
+		if err != nil || n == 0 {
+			return done, err
+		}
+		at += size
+		done++
+	}
+	return done, nil
+}
+
+func (w *worker) processAlone(ctx context.Context, t *task, run *abi.Run, wire []byte) (int, error) {
+	next := t.next
+	for try := 1; ; try++ {
+		n, err := w.processBatch(ctx, t, run, wire)
+		if err != nil || n == 0 {
+			return 0, err
+		}
+		err = w.send(ctx)
+		if err == nil {
+			err = w.flush(ctx)
+		}
+		if err == nil {
+			w.passed(t)
+			return 1, nil
+		}
+		if ctx.Err() != nil || isFatal(err) {
+			return 0, err
+		}
+		// The record is not done with after all.
+		key, known := w.guilty(err)
+		t.next = next
+		w.discard()
+		_ = w.settle(ctx) // what is under way belongs to this try
+		w.refused = nil
+		if !known || try == carefulTries {
+			w.holdTask(t, &hold{reason: err, stopped: true})
+			return 0, nil
+		}
+		if t.refusals == nil {
+			t.refusals = map[callKey]string{}
+		}
+		t.refusals[key] = err.Error()
+	}
+}
+
+// settle waits for what was sent, whatever becomes of it.
+func (w *worker) settle(ctx context.Context) error {
+	var errs []error
+	for _, o := range w.outputs {
+		if o != nil {
+			errs = append(errs, o.Flush(ctx))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// guilty finds the call whose output a refusal is about.
+func (w *worker) guilty(err error) (key callKey, known bool) {
+	var refused *refusedError
+	var record interface{ RecordIndex() int }
+	if !errors.As(err, &refused) || !errors.As(err, &record) {
+		return key, false
+	}
+	i := record.RecordIndex()
+	if i < 0 || i >= len(refused.out.sent) {
+		return key, false
+	}
+	return refused.out.sent[i], true
+}
+
+// sent notes the call behind a record that was appended to out.
+func (r *run) sent(out *outlet, b *batch, h *Handler, pos int) {
+	if r.careful {
+		out.producer.sent = append(out.producer.sent, b.call(h, pos))
+	}
+}
+
+// refusal takes note of a refused output of the call of h on record pos: the
+// call counts as failed, once.
+func (r *run) refusal(b *batch, h *Handler, pos int) (text string, ok bool) {
+	if !r.careful || len(r.task.refusals) == 0 {
+		return "", false
+	}
+	key := b.call(h, pos)
+	text, ok = r.task.refusals[key]
+	delete(r.task.refusals, key)
+	return text, ok
+}
