@@ -93,14 +93,21 @@ impl Call {
     /// Ends a record with what the handler returned.
     #[inline]
     pub(crate) fn finish(&mut self, result: Result<()>) {
-        match (self.failure.take(), result) {
-            (None, Ok(())) => self.reply.finish(),
-            (Some(e), _) | (None, Err(e)) => {
-                if let Some(rollback) = self.bound.rollback {
-                    rollback();
-                }
-                self.reply.fail(&e);
+        if self.failure.is_none() && result.is_ok() {
+            self.reply.finish();
+        } else {
+            self.finish_failed(result);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn finish_failed(&mut self, result: Result<()>) {
+        if let Some(e) = self.failure.take().or(result.err()) {
+            if let Some(rollback) = self.bound.rollback {
+                rollback();
             }
+            self.reply.fail(&e);
         }
     }
 
@@ -132,6 +139,7 @@ impl Call {
     /// # Ok(())
     /// # }
     /// ```
+    #[inline]
     pub fn record<'c, 'd>(&'c mut self) -> Out<'c, 'd> {
         Out::new(self, EVERY_SINK)
     }

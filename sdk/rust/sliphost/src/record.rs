@@ -79,6 +79,7 @@ impl<'a> Record<'a> {
     }
 
     /// The headers in order, duplicates kept.
+    #[inline]
     pub fn headers(&self) -> Headers<'a> {
         Headers::new(self.headers)
     }

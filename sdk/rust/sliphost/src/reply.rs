@@ -1,6 +1,6 @@
 //! The reply stream as it grows, in bounded memory.
 
-use crate::abi::{self, Progress};
+use crate::abi::{self, Pen, Progress};
 use crate::error::Error;
 use crate::message::{append_result_error, Output};
 use crate::wire::append_int;
@@ -63,6 +63,65 @@ impl Reply {
     /// Adds one output; an error if the host takes no more of this record.
     #[inline]
     pub(crate) fn put(&mut self, o: &Output<'_>) -> Result<(), Error> {
+        if self.quick(o) {
+            Ok(())
+        } else {
+            self.put_any(o)
+        }
+    }
+
+    /// Adds one output without headers, timestamp and partition, of a usual
+    /// size, if there is room for it: false if not. It writes what
+    /// [`Output::append`] would.
+    #[inline]
+    fn quick(&mut self, o: &Output<'_>) -> bool {
+        let (key, value) = (o.key.unwrap_or(&[]), o.value.unwrap_or(&[]));
+        let plain = o.headers.is_none() && o.timestamp.is_none() && o.partition.is_none();
+        let need = key.len() + value.len() + 64;
+        if !plain
+            || key.len() > 0xff
+            || value.len() > 0xffff
+            || !(-32..=127).contains(&o.sink)
+            || self.outputs >= SHORT - 1
+            || self.buf.len() + need > PIECE
+        {
+            return false;
+        }
+        let mut pen = match Pen::new(&mut self.buf, need) {
+            Some(pen) => pen,
+            None => return false,
+        };
+        if self.outputs == 0 {
+            let index = self.index;
+            match index {
+                0..=0x7f => pen.write([0x93, index as u8]),
+                0x80..=0xff => pen.write([0x93, 0xcc, index as u8]),
+                _ if index > 0xffff => return false,
+                _ => pen.write([0x93, 0xcd, (index >> 8) as u8, index as u8]),
+            }
+            self.status_at = pen.len();
+            pen.write([STATUS_OK as u8, 0x90]);
+        }
+        pen.write([0x93, o.sink as u8]);
+        match o.key {
+            None => pen.write([0xc0]),
+            Some(_) => pen.write([0xc4, key.len() as u8]),
+        }
+        pen.write_slice(key);
+        match (o.value, value.len()) {
+            (None, _) => pen.write([0xc0]),
+            (_, n @ 0..=0xff) => pen.write([0xc4, n as u8]),
+            (_, n) => pen.write([0xc5, (n >> 8) as u8, n as u8]),
+        }
+        pen.write_slice(value);
+        pen.finish();
+        self.outputs += 1;
+        true
+    }
+
+    /// [`Reply::put`] for every output.
+    #[inline(never)]
+    fn put_any(&mut self, o: &Output<'_>) -> Result<(), Error> {
         let len = |part: Option<&[u8]>| part.map_or(0, <[u8]>::len);
         let need = len(o.key) + len(o.value) + len(o.headers) + 64;
         if self.buf.len() + need > PIECE {
@@ -95,7 +154,12 @@ impl Reply {
     fn widen(&mut self) {
         self.buf.extend_from_slice(&[0, 0]);
         if let Some(list) = self.buf.get_mut(self.status_at + 1..) {
-            list.rotate_right(2);
+            let mut ahead = [0; 2];
+            for byte in list {
+                let [next, last] = ahead;
+                ahead = [last, *byte];
+                *byte = next;
+            }
         }
     }
 
@@ -183,4 +247,76 @@ pub(crate) fn cut(text: &str, limit: usize) -> &str {
         end -= 1;
     }
     &text[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Reply, SHORT};
+    use crate::message::{append_result, Output};
+
+    /// What is written is what the message's own function would have written.
+    #[test]
+    fn outputs_are_written_as_the_message_says() {
+        let long = vec![7; 70_000];
+        let slices: [Option<&[u8]>; 7] = [
+            None,
+            Some(&[]),
+            Some(b"key-1234"),
+            Some(&long[..255]),
+            Some(&long[..256]),
+            Some(&long[..65_535]),
+            Some(&long),
+        ];
+        for index in [0, 127, 128, 255, 256, 65_535] {
+            for sink in [-1, 0, 127, 128] {
+                for key in slices {
+                    for value in slices {
+                        let o = Output {
+                            sink,
+                            key,
+                            value,
+                            ..Output::default()
+                        };
+                        let mut reply = Reply::default();
+                        // The first makes the buffer, the second finds room.
+                        for _ in 0..2 {
+                            reply.reset();
+                            reply.begin(index);
+                            reply.put(&o).unwrap();
+                            reply.finish();
+                            let mut want = Vec::new();
+                            append_result(&mut want, index, 0, 1);
+                            o.append(&mut want);
+                            assert_eq!(reply.bytes(), want, "{} {} {:?}", index, sink, key);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn longer_lists_have_a_longer_head() {
+        let o = Output {
+            sink: -1,
+            key: Some(b"k"),
+            value: Some(b"v"),
+            ..Output::default()
+        };
+        for n in [1, SHORT - 1, SHORT, SHORT + 1, 300] {
+            let mut reply = Reply::default();
+            let mut want = Vec::new();
+            reply.reset();
+            for index in 0..2 {
+                reply.begin(index);
+                append_result(&mut want, index, 0, n as usize);
+                for _ in 0..n {
+                    reply.put(&o).unwrap();
+                    o.append(&mut want);
+                }
+                reply.finish();
+            }
+            assert_eq!(reply.bytes(), want, "{} outputs", n);
+        }
+    }
 }

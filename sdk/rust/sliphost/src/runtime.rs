@@ -85,8 +85,25 @@ impl Runtime {
         self.call.reply.bytes()
     }
 
-    #[cold]
+    #[inline]
     fn accept(
+        &self,
+        handler: u32,
+        message: &[u8],
+        r: &mut Reader<'_>,
+    ) -> Result<(&'static Bound, BatchHeader), Error> {
+        if let Some(bound) = self.bindings.get(handler as usize) {
+            if let Some((head, n)) = BatchHeader::quick(message) {
+                r.pass(n);
+                return Ok((bound, head));
+            }
+        }
+        self.accept_any(handler, message, r)
+    }
+
+    /// [`Runtime::accept`] for every form.
+    #[cold]
+    fn accept_any(
         &self,
         handler: u32,
         message: &[u8],

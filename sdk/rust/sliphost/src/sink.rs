@@ -70,6 +70,7 @@ pub struct Out<'c, 'd> {
 }
 
 impl<'c, 'd> Out<'c, 'd> {
+    #[inline]
     pub(crate) fn new(call: &'c mut Call, sink: i32) -> Self {
         call.headers.clear();
         Out {

@@ -69,8 +69,8 @@ pub fn append_uint(b: &mut Vec<u8>, v: u64) {
 /// Appends a type byte and the low `n` bytes of `v`, most significant first.
 #[inline(never)]
 fn sized(b: &mut Vec<u8>, code: u8, v: u64, n: usize) {
-    let mut bytes = [code; 9];
-    bytes[1..].copy_from_slice(&(v << (64 - 8 * n)).to_be_bytes());
+    let [c0, c1, c2, c3, c4, c5, c6, c7] = (v << (64 - 8 * n)).to_be_bytes();
+    let bytes = [code, c0, c1, c2, c3, c4, c5, c6, c7];
     b.extend_from_slice(bytes.get(..1 + n).unwrap_or(&bytes));
 }
 
@@ -196,6 +196,12 @@ impl<'a> Reader<'a> {
         self.buf.get(self.off..).unwrap_or(&[])
     }
 
+    /// Passes over `n` bytes of [`Reader::rest`] that the caller has read.
+    #[inline]
+    pub(crate) fn pass(&mut self, n: usize) {
+        self.off += n;
+    }
+
     /// The bytes between `start` and the position, with the input's lifetime.
     #[inline]
     pub(crate) fn since(&self, start: usize) -> &'a [u8] {
@@ -278,19 +284,6 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// [`Reader::int`] with a short way for the integers of a hot path, which are
-    /// small.
-    #[inline]
-    pub(crate) fn short_int(&mut self) -> i64 {
-        match self.peek() {
-            Some(c @ 0..=0x7f) => {
-                self.off += 1;
-                i64::from(c)
-            }
-            _ => self.int(),
-        }
-    }
-
     /// Reads an integer that fits in 64 signed bits, in any form.
     #[inline(never)]
     pub fn int(&mut self) -> i64 {
@@ -355,6 +348,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads an integer from 0 to `limit`.
+    #[inline(never)]
     pub fn uint_max(&mut self, limit: u64, want: &'static str) -> u64 {
         let at = self.off;
         let v = self.uint();
@@ -450,6 +444,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a name, which has at most 255 bytes.
+    #[inline(never)]
     pub fn name(&mut self) -> &'a [u8] {
         let at = self.off;
         let name = self.str();
@@ -503,6 +498,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the header of an array of at most `limit` entries.
+    #[inline(never)]
     pub fn list(&mut self, limit: usize, want: &'static str) -> usize {
         let at = self.off;
         let n = self.array();
@@ -516,6 +512,7 @@ impl<'a> Reader<'a> {
     /// Checks a count of groups of `per` values against the number of values
     /// that stand behind the fixed fields, and returns how many follow the
     /// groups. `start` is where the message's array begins.
+    #[inline(never)]
     pub(crate) fn entries(&mut self, start: usize, values: usize, per: usize, count: i32) -> usize {
         let fits = count >= 0 && count as usize <= MAX_BATCH && values >= per * count as usize;
         if !fits {

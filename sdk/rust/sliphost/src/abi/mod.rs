@@ -3,8 +3,12 @@
 #[cfg(any(test, all(feature = "lean-alloc", target_arch = "wasm32")))]
 mod heap;
 
+mod pen;
+
 use std::cell::UnsafeCell;
 use std::ptr;
+
+pub(crate) use pen::Pen;
 
 use crate::zz_abi::{
     PROGRESS_CURRENT_AT, PROGRESS_DONE_AT, PROGRESS_LEN_AT, PROGRESS_MAGIC, PROGRESS_MAGIC_AT,
@@ -286,7 +290,8 @@ pub mod entry {
         let message = message(&state.arena, len);
         match &mut state.runtime {
             Some(runtime) => packed(runtime.process(handler, message)),
-            None => panic!("slip_process without slip_init"),
+            // No host does that: it calls slip_init first, once.
+            None => std::process::abort(),
         }
     }
 
