@@ -25,6 +25,9 @@ type Host struct {
 	// idled wakes watch when a worker has nothing left to do.
 	idled chan struct{}
 	once  sync.Once
+	// draining ends when Drain is called.
+	draining context.Context
+	endDrain context.CancelFunc
 }
 
 // States of a host, in the order they are passed through.
@@ -41,7 +44,8 @@ var stateNames = [...]string{"starting", "running", "draining", "stopped"}
 // consumes from; connectors is the number of connector sinks in the plan.
 func New(plan *Plan, opts Options, clusters []int, connectors int, b Backends, log *slog.Logger) *Host {
 	opts.Defaults()
-	h := &Host{plan: plan, opts: opts, backends: b, log: log, drain: make(chan struct{}), idled: make(chan struct{}, 1)}
+	draining, endDrain := context.WithCancel(context.Background())
+	h := &Host{plan: plan, opts: opts, backends: b, log: log, drain: make(chan struct{}), idled: make(chan struct{}, 1), draining: draining, endDrain: endDrain}
 	for i := range connectors {
 		h.sinks = append(h.sinks, &sharedSink{open: func(ctx context.Context) (ConnectorSink, error) { return b.Sink(ctx, i) }})
 	}
@@ -168,7 +172,12 @@ func (h *Host) activity() uint64 {
 
 // Drain asks the host to finish the records in hand, commit and end Run. It
 // returns at once and may be called from any goroutine, more than once.
-func (h *Host) Drain() { h.once.Do(func() { close(h.drain) }) }
+func (h *Host) Drain() {
+	h.once.Do(func() {
+		h.endDrain()
+		close(h.drain)
+	})
+}
 
 // Ready says whether all workers are open and none is draining. Safe for
 // concurrent use.

@@ -10,6 +10,10 @@ import (
 // idleEvery is how often a worker asks the broker whether all is done.
 const idleEvery = 100 * time.Millisecond
 
+// idleTimeout bounds one such question: while a rebalance waits for another
+// member the group answers nobody, and the worker has to poll meanwhile.
+const idleTimeout = 2 * time.Second
+
 // checkIdle sets idle when nothing is left to do: every connector is at its
 // end and committed, no record waits, and the group's committed offset of
 // every partition of every input is its end. The last is asked for all
@@ -36,10 +40,11 @@ func (w *worker) checkIdle(ctx context.Context, now time.Time) {
 		}
 	}
 	if w.consumer != nil {
-		ctx, cancel := context.WithTimeout(ctx, assignTimeout)
+		ctx, cancel := context.WithTimeout(ctx, idleTimeout)
 		defer cancel()
+		defer context.AfterFunc(w.host.draining, cancel)()
 		drained, err := w.drained(ctx)
-		if err != nil {
+		if err != nil && w.host.draining.Err() == nil {
 			w.log.Warn("cannot tell whether the inputs are drained; trying again", "error", err)
 		}
 		if err != nil || !drained {

@@ -152,7 +152,7 @@ func retry(ctx context.Context, doing string, do func(limit time.Duration) error
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("%s: %w", doing, err)
 		}
-		limit := time.Second
+		limit := 500 * time.Millisecond // ctx may end sooner than its deadline
 		if end, ok := ctx.Deadline(); ok {
 			limit = min(limit, max(time.Until(end), 10*time.Millisecond))
 		}

@@ -44,7 +44,7 @@ var rows = []row{
 	{folder: "sdk/go/sdktest/guests", ours: []string{"abi", "abi/abitest/recode", "sdk/go"}, lean: true},
 	{folder: "state", theirs: []string{"github.com/linxGnu/grocksdb"}},
 	{folder: "kafka", ours: []string{"abi"}, theirs: []string{"github.com/confluentinc/confluent-kafka-go/v2"}},
-	{folder: "kafka/embedded", theirs: []string{"github.com/twmb/franz-go", "github.com/twmb/franz-go/pkg/kfake", "github.com/twmb/franz-go/pkg/kmsg"}},
+	{folder: "kafka/embedded", theirs: []string{"github.com/twmb/franz-go", "github.com/twmb/franz-go/pkg/kfake", "github.com/twmb/franz-go/pkg/kmsg", "golang.org/x/sys"}},
 	{folder: "kafka/kafkatest/plainloop", theirs: []string{"github.com/confluentinc/confluent-kafka-go/v2"}},
 	{folder: "kafka/kafkatest", ours: []string{"abi", "kafka", "kafka/embedded"}},
 	{folder: "host", ours: []string{"abi", "host/manifest", "host/topology", "host/module", "host/codec", "host/checkpoint", "host/connector", "host/metrics"}, theirs: []string{"*"}},

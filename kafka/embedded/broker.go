@@ -66,6 +66,7 @@ type Broker struct {
 	conns   map[net.Conn]struct{}
 	closing bool
 	idle    *time.Timer
+	reaper  *time.Timer
 	idled   chan struct{}
 	once    sync.Once
 }
@@ -167,6 +168,7 @@ func (b *Broker) start() error {
 	defer b.mu.Unlock()
 	if b.opts.IdleExit > 0 {
 		b.idle = time.AfterFunc(b.opts.IdleExit, b.checkIdle)
+		b.reaper = time.AfterFunc(reapEvery, b.reap)
 	}
 	b.log.Info("the embedded broker is ready", "address", b.addr, "dir", b.opts.Dir)
 	return nil
@@ -187,6 +189,7 @@ func (b *Broker) Close() error {
 		b.closing = true
 		if b.idle != nil {
 			b.idle.Stop()
+			b.reaper.Stop()
 		}
 		b.mu.Unlock()
 		_ = os.Remove(filepath.Join(b.opts.Dir, addressFile))
@@ -199,6 +202,30 @@ func (b *Broker) Close() error {
 		_ = b.lock.Close()
 	})
 	return nil
+}
+
+// reapEvery is how often connections are looked at whose client is gone.
+const reapEvery = time.Second
+
+// reap closes connections that only the broker still holds. kfake reads a
+// connection no further while an answer on it is due, such as a join that
+// waits for other members; it would never notice that the client is gone, and
+// the broker would never be idle.
+func (b *Broker) reap() {
+	b.mu.Lock()
+	var gone []*conn
+	for c := range b.conns {
+		if c := c.(*conn); hungUp(c.Conn) {
+			gone = append(gone, c)
+		}
+	}
+	if !b.closing {
+		b.reaper.Reset(reapEvery)
+	}
+	b.mu.Unlock()
+	for _, c := range gone {
+		_ = c.Close()
+	}
 }
 
 func (b *Broker) checkIdle() {
