@@ -5,7 +5,6 @@ package hosttest
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"slices"
 	"sync"
@@ -21,44 +20,94 @@ type Record struct {
 	Timestamp   int64
 	Key, Value  []byte
 	HeadersWire []byte // msgpack array of [name, value|nil], nil for none
+	// aborted: the record belongs to an aborted transaction and is never
+	// delivered, though it has an offset.
+	aborted bool
 }
 
 // Broker holds topics in memory. All methods are safe for concurrent use.
 type Broker struct {
 	mu      sync.Mutex
-	topics  map[string][][]Record
+	topics  map[string][]partition
 	groups  map[string]*group
 	order   []Record // everything produced, in the order of arrival
 	changed chan struct{}
+	// The hooks are called with the broker locked, by one goroutine at a time:
+	// they may not call it.
+	//
 	// Fault, if set, is asked before each operation (send, flush, commit,
-	// committed, poll); an error it returns is that operation's result.
+	// committed, bounds, seek, poll); an error it returns is that operation's
+	// result. After a fault of send half of what was staged is under way, the
+	// rest is not; after one of flush what was under way is lost, a LostError
+	// aside.
 	Fault func(op string) error
-	// Refuse, if set, is asked for each record of a producer; an error it
-	// returns is what the producer's next Flush says, and the record is not
-	// there.
+	// Refuse, if set, is asked for each record that arrives from a producer; an
+	// error it returns is what the producer's Flush says, once, and the record
+	// is not there.
 	Refuse func(Record) error
+	// Unreadable, if set, is asked before records of a partition are delivered;
+	// an error it returns stops the reader of that partition until a Seek.
+	Unreadable func(topic string, partition int32) error
 }
 
-// RefusedError is a record that the broker did not take.
-type RefusedError struct {
-	Index int
-	Err   error
+// partition is the log of one partition: records from offset low on. What
+// lies at stable or behind it belongs to an open transaction.
+type partition struct {
+	low     int64
+	records []Record
+	stable  int64
 }
 
-func (e *RefusedError) Error() string { return e.Err.Error() }
+func (p *partition) high() int64 { return p.low + int64(len(p.records)) }
 
-// RecordIndex is the record's position among those appended since the last
-// Flush that returned.
-func (e *RefusedError) RecordIndex() int { return e.Index }
+// lastStable is the end of what can be read.
+func (p *partition) lastStable() int64 {
+	if p.stable >= 0 {
+		return p.stable
+	}
+	return p.high()
+}
 
-// Fatal says that the producer can go on.
-func (e *RefusedError) Fatal() bool { return false }
+// LostError is a fault of flush after which the first Kept records that were
+// under way have arrived all the same.
+type LostError struct {
+	Kept int
+	Err  error
+}
+
+func (e *LostError) Error() string { return e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *LostError) Unwrap() error { return e.Err }
+
+// PartitionError says that the reading of a partition stopped.
+type PartitionError struct {
+	Topic     string
+	Partition int32
+	Err       error
+}
+
+func (e *PartitionError) Error() string {
+	return fmt.Sprintf("read %s[%d]: %v", e.Topic, e.Partition, e.Err)
+}
+
+// Unwrap returns Err.
+func (e *PartitionError) Unwrap() error { return e.Err }
+
+// Where names the partition.
+func (e *PartitionError) Where() (topic string, partition int32) { return e.Topic, e.Partition }
+
+// Fatal says that the consumer can go on.
+func (e *PartitionError) Fatal() bool { return false }
 
 // NewBroker makes a broker with topics of the given numbers of partitions.
 func NewBroker(topics map[string]int) *Broker {
-	b := &Broker{topics: map[string][][]Record{}, groups: map[string]*group{}, changed: make(chan struct{})}
+	b := &Broker{topics: map[string][]partition{}, groups: map[string]*group{}, changed: make(chan struct{})}
 	for name, n := range topics {
-		b.topics[name] = make([][]Record, n)
+		b.topics[name] = make([]partition, n)
+		for i := range n {
+			b.topics[name][i].stable = -1
+		}
 	}
 	return b
 }
@@ -83,12 +132,61 @@ func (b *Broker) produce(r Record) (int64, error) {
 		return 0, fmt.Errorf("topic %q has no partition %d", r.Topic, r.Partition)
 	}
 	r.Key, r.Value, r.HeadersWire = bytes.Clone(r.Key), bytes.Clone(r.Value), bytes.Clone(r.HeadersWire)
-	r.Offset = int64(len(parts[r.Partition]))
-	parts[r.Partition] = append(parts[r.Partition], r)
-	b.order = append(b.order, r)
+	p := &parts[r.Partition]
+	r.Offset = p.high()
+	p.records = append(p.records, r)
+	if !r.aborted {
+		b.order = append(b.order, r)
+	}
+	b.wake()
+	return r.Offset, nil
+}
+
+// wake makes waiting polls look again.
+func (b *Broker) wake() {
 	close(b.changed)
 	b.changed = make(chan struct{})
-	return r.Offset, nil
+}
+
+// Abort appends n records of an aborted transaction: they have offsets, and
+// nobody gets to see them.
+func (b *Broker) Abort(topic string, partition int32, n int) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for range n {
+		if _, err := b.produce(Record{Topic: topic, Partition: partition, aborted: true}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Begin opens a transaction on a partition: what is produced from here on is
+// not delivered until end is called.
+func (b *Broker) Begin(topic string, partition int32) (end func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p := &b.topics[topic][partition]
+	p.stable = p.high()
+	return func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		p.stable = -1
+		b.wake()
+	}
+}
+
+// DeleteRecords removes the records of a partition below an offset, as the
+// topic's retention does.
+func (b *Broker) DeleteRecords(topic string, partition int32, before int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p := &b.topics[topic][partition]
+	before = min(before, p.high())
+	if before > p.low {
+		p.records = slices.Clone(p.records[before-p.low:])
+		p.low = before
+	}
 }
 
 // Records returns what a topic holds, in the order of arrival.
@@ -171,80 +269,3 @@ func murmur2(data []byte) uint32 {
 	h ^= h >> 15
 	return h
 }
-
-// Producer returns a producer. Its records arrive at Send.
-func (b *Broker) Producer() *Producer { return &Producer{broker: b} }
-
-// Producer implements host.Producer.
-type Producer struct {
-	broker *Broker
-	names  []string
-	staged []Record
-	// sent counts the records since the last Flush that returned, err is the
-	// first of them that was refused.
-	sent int
-	err  error
-}
-
-// Topic implements host.Producer.
-func (p *Producer) Topic(name string) int32 {
-	if i := slices.Index(p.names, name); i >= 0 {
-		return int32(i)
-	}
-	p.names = append(p.names, name)
-	return int32(len(p.names) - 1)
-}
-
-// Append implements host.Producer.
-func (p *Producer) Append(topic, partition int32, key, value, headers []byte, timestamp int64) {
-	p.staged = append(p.staged, Record{
-		Topic: p.names[topic], Partition: partition, Timestamp: timestamp,
-		Key: bytes.Clone(key), Value: bytes.Clone(value), HeadersWire: bytes.Clone(headers),
-	})
-}
-
-// Send implements host.Producer.
-func (p *Producer) Send(context.Context) error {
-	p.broker.mu.Lock()
-	defer p.broker.mu.Unlock()
-	if err := p.broker.fault("send"); err != nil {
-		p.staged = nil
-		return err
-	}
-	for _, r := range p.staged {
-		var err error
-		if p.broker.Refuse != nil {
-			err = p.broker.Refuse(r)
-		}
-		if err == nil {
-			_, err = p.broker.produce(r)
-		}
-		if err != nil && p.err == nil {
-			p.err = &RefusedError{p.sent, err}
-		}
-		p.sent++
-	}
-	p.staged = p.staged[:0]
-	return nil
-}
-
-// Discard implements host.Producer.
-func (p *Producer) Discard() { p.staged = p.staged[:0] }
-
-// Flush implements host.Producer.
-func (p *Producer) Flush(ctx context.Context) error {
-	if err := p.Send(ctx); err != nil {
-		return err
-	}
-	p.broker.mu.Lock()
-	defer p.broker.mu.Unlock()
-	if err := p.broker.fault("flush"); err != nil {
-		return err
-	}
-	err := p.err
-	p.sent, p.err = 0, nil
-	return err
-}
-
-// Close implements host.Producer.
-func (p *Producer) Close() error { return nil }

@@ -37,6 +37,10 @@ type Consumer struct {
 	position map[abi.TopicPartition]int64
 	paused   map[abi.TopicPartition]bool
 	ended    map[abi.TopicPartition]int64
+	// stopped holds the partitions whose reader an error stopped, failed the
+	// errors that Poll has not told yet.
+	stopped  map[abi.TopicPartition]bool
+	failed   []error
 	expelled bool
 }
 
@@ -47,6 +51,7 @@ func (b *Broker) Consumer(groupID string) *Consumer {
 	return &Consumer{
 		broker: b, group: b.group(groupID),
 		position: map[abi.TopicPartition]int64{}, paused: map[abi.TopicPartition]bool{}, ended: map[abi.TopicPartition]int64{},
+		stopped: map[abi.TopicPartition]bool{},
 	}
 }
 
@@ -141,6 +146,7 @@ func (c *Consumer) drop(parts []abi.TopicPartition) {
 		delete(c.position, p)
 		delete(c.paused, p)
 		delete(c.ended, p)
+		delete(c.stopped, p)
 		if c.group.owners[c.key(p)] == c {
 			delete(c.group.owners, c.key(p))
 		}
@@ -161,6 +167,12 @@ func (c *Consumer) Poll(out *abi.Packed, maxRecords, maxBytes int, wait time.Dur
 			return err
 		}
 		c.fill(out, maxRecords, maxBytes)
+		if len(c.failed) > 0 && len(out.Runs) == 0 && len(out.Ends) == 0 {
+			err := c.failed[0]
+			c.failed = c.failed[1:]
+			b.mu.Unlock()
+			return err
+		}
 		changed := b.changed
 		b.mu.Unlock()
 		if len(out.Runs) > 0 || len(out.Ends) > 0 || wait <= 0 {
@@ -174,32 +186,55 @@ func (c *Consumer) Poll(out *abi.Packed, maxRecords, maxBytes int, wait time.Dur
 	}
 }
 
+// fill packs what is ready, and after a partition's last record its end, once.
 func (c *Consumer) fill(out *abi.Packed, maxRecords, maxBytes int) {
 	for _, p := range c.target() {
 		at, mine := c.position[p]
-		if !mine || c.paused[p] || maxRecords <= 0 || len(out.Buf) >= maxBytes && len(out.Runs) > 0 {
+		if !mine || c.paused[p] || c.stopped[p] || maxRecords <= 0 || len(out.Buf) >= maxBytes && len(out.Runs) > 0 {
 			continue
 		}
-		log := c.broker.topics[c.topics[p.Topic]][p.Partition]
-		if at >= int64(len(log)) {
-			if end, told := c.ended[p]; !told || end != at {
-				c.ended[p] = at
-				out.Ends = append(out.Ends, abi.TopicOffset{TopicPartition: p, Offset: at})
+		name := c.topics[p.Topic]
+		log := &c.broker.topics[name][p.Partition]
+		if err := c.readable(name, p.Partition, log, at); err != nil {
+			c.stopped[p] = true
+			c.failed = append(c.failed, &PartitionError{name, p.Partition, err})
+			continue
+		}
+		end := log.lastStable()
+		run := abi.Run{Topic: p.Topic, Partition: p.Partition, BaseOffset: at, Start: len(out.Buf)}
+		for ; at < end && maxRecords > 0 && (run.Count == 0 || len(out.Buf) < maxBytes); at++ {
+			r := &log.records[at-log.low]
+			if r.aborted {
+				continue
 			}
-			continue
-		}
-		run := abi.Run{Topic: p.Topic, Partition: p.Partition, BaseOffset: at, BaseTimestamp: log[at].Timestamp, Start: len(out.Buf)}
-		for ; at < int64(len(log)) && maxRecords > 0 && (run.Count == 0 || len(out.Buf) < maxBytes); at++ {
-			r := &log[at]
+			if run.Count == 0 {
+				run.BaseOffset, run.BaseTimestamp = at, r.Timestamp
+			}
 			out.Buf = abi.AppendRecord(out.Buf, at-run.BaseOffset, r.Timestamp-run.BaseTimestamp, r.Key, r.Value, r.HeadersWire)
 			run.LastOffset = at
 			run.Count++
 			maxRecords--
 		}
-		run.End = len(out.Buf)
-		out.Runs = append(out.Runs, run)
+		if run.End = len(out.Buf); run.Count > 0 {
+			out.Runs = append(out.Runs, run)
+		}
 		c.position[p] = at
+		if told, ok := c.ended[p]; at == end && (!ok || told != end) {
+			c.ended[p] = end
+			out.Ends = append(out.Ends, abi.TopicOffset{TopicPartition: p, Offset: end})
+		}
 	}
+}
+
+// readable says why a partition cannot be read at an offset, if it cannot.
+func (c *Consumer) readable(topic string, n int32, log *partition, at int64) error {
+	if at < log.low {
+		return fmt.Errorf("offset %d is out of range: the log begins at %d", at, log.low)
+	}
+	if c.broker.Unreadable == nil || at >= log.lastStable() {
+		return nil
+	}
+	return c.broker.Unreadable(topic, n)
 }
 
 // Pause implements host.Consumer.
@@ -225,8 +260,13 @@ func (c *Consumer) Seek(p abi.TopicPartition, offset int64) error {
 	if _, mine := c.position[p]; !mine || c.expelled {
 		return fmt.Errorf("seek %v: not owned", p)
 	}
+	if err := c.broker.fault("seek"); err != nil {
+		return err
+	}
 	c.position[p] = offset
 	delete(c.ended, p)
+	delete(c.stopped, p)
+	c.broker.wake()
 	return nil
 }
 
@@ -237,15 +277,15 @@ func (c *Consumer) Commit(_ context.Context, offsets []abi.TopicOffset) error {
 	if err := c.broker.fault("commit"); err != nil {
 		return err
 	}
+	var foreign error
 	for _, o := range offsets {
 		if c.group.owners[c.key(o.TopicPartition)] != c {
-			return fmt.Errorf("commit %v: not owned", o.TopicPartition)
+			foreign = fmt.Errorf("commit %v: not owned", o.TopicPartition)
+			continue
 		}
-	}
-	for _, o := range offsets {
 		c.group.offsets[c.key(o.TopicPartition)] = o
 	}
-	return nil
+	return foreign
 }
 
 // Committed implements host.Consumer.
@@ -269,10 +309,13 @@ func (c *Consumer) Committed(_ context.Context, offsets []abi.TopicOffset) error
 func (c *Consumer) Bounds(_ context.Context, parts []abi.TopicPartition) ([]abi.Bounds, error) {
 	c.broker.mu.Lock()
 	defer c.broker.mu.Unlock()
+	if err := c.broker.fault("bounds"); err != nil {
+		return nil, err
+	}
 	bounds := make([]abi.Bounds, len(parts))
 	for i, p := range parts {
-		n := int64(len(c.broker.topics[c.topics[p.Topic]][p.Partition]))
-		bounds[i] = abi.Bounds{LastStable: n, High: n}
+		log := &c.broker.topics[c.topics[p.Topic]][p.Partition]
+		bounds[i] = abi.Bounds{Low: log.low, LastStable: log.lastStable(), High: log.high()}
 	}
 	return bounds, nil
 }
@@ -283,12 +326,12 @@ func (c *Consumer) OffsetsForTime(_ context.Context, parts []abi.TopicPartition,
 	defer c.broker.mu.Unlock()
 	offsets := make([]int64, len(parts))
 	for i, p := range parts {
-		log := c.broker.topics[c.topics[p.Topic]][p.Partition]
-		at := slices.IndexFunc(log, func(r Record) bool { return r.Timestamp >= ms })
+		log := &c.broker.topics[c.topics[p.Topic]][p.Partition]
+		at := slices.IndexFunc(log.records, func(r Record) bool { return r.Timestamp >= ms })
 		if at < 0 {
-			at = len(log)
+			at = len(log.records)
 		}
-		offsets[i] = int64(at)
+		offsets[i] = log.low + int64(at)
 	}
 	return offsets, nil
 }
@@ -317,7 +360,6 @@ func (c *Consumer) Close() error {
 	defer c.broker.mu.Unlock()
 	c.drop(mine)
 	c.group.members = slices.DeleteFunc(c.group.members, func(m *Consumer) bool { return m == c })
-	close(c.broker.changed)
-	c.broker.changed = make(chan struct{})
+	c.broker.wake()
 	return nil
 }
