@@ -26,23 +26,28 @@ type Out struct {
 	// Headers of the output; to pass on those of the input, rec.Headers().
 	Headers Headers
 
+	at where
+}
+
+// where is what an output may say of where it goes in time and space.
+type where struct {
 	timestamp    int64
-	hasTimestamp bool
 	partition    int32
+	hasTimestamp bool
 	hasPartition bool
 }
 
 // At returns o with a timestamp in milliseconds since 1970. Without one, and
 // with the -1 of a record that has none, an output has its input's.
 func (o Out) At(timestamp int64) Out {
-	o.timestamp, o.hasTimestamp = timestamp, timestamp != -1
+	o.at.timestamp, o.at.hasTimestamp = timestamp, timestamp != -1
 	return o
 }
 
 // To returns o with the partition to write to. Without one the sink's
 // partitioner chooses by the key.
 func (o Out) To(partition int32) Out {
-	o.partition, o.hasPartition = partition, true
+	o.at.partition, o.at.hasPartition = partition, true
 	return o
 }
 
@@ -54,8 +59,7 @@ func (o Out) To(partition int32) Out {
 // Any number of records may be emitted, in memory that does not grow. They
 // count only if the handler returns nil.
 func (c *Call) Emit(key, value []byte) {
-	c.check()
-	c.in.replies.output(c, 3, abi.EverySink, key, value, nil)
+	c.emit(abi.EverySink, key, value, nil, where{})
 }
 
 // EmitRecord emits one record with headers, timestamp or partition to every
@@ -63,8 +67,8 @@ func (c *Call) Emit(key, value []byte) {
 //
 //	c.EmitRecord(slip.Out{Key: rec.Key, Value: v, Headers: rec.Headers()}.At(ts).To(0))
 func (c *Call) EmitRecord(out Out) {
-	c.check()
-	c.in.replies.full(c, abi.EverySink, &out)
+	// Inlined, this spares the caller writing an Out to memory and copying it.
+	c.emit(abi.EverySink, out.Key, out.Value, out.Headers.raw, out.at)
 }
 
 // EmitValue encodes v in the sinks' representation and emits it to every sink
@@ -79,7 +83,7 @@ func (c *Call) EmitValue(key []byte, v any) {
 		return
 	}
 	if b, ok := c.encode(to, v); ok {
-		c.in.replies.output(c, 3, abi.EverySink, key, b, nil)
+		c.emit(abi.EverySink, key, b, nil, where{})
 	}
 }
 

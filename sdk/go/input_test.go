@@ -133,6 +133,8 @@ func FuzzQuickRecord(f *testing.F) {
 // every shape an output can have.
 func TestOutputsAreWhatTheCodecWrites(t *testing.T) {
 	headers := abi.AppendHeader(abi.AppendArrayHeader(nil, 1), "h", nil)
+	c := Call{in: &instance{}}
+	c.in.replies = replies{in: c.in, mem: make([]byte, 1<<20)}
 	for _, index := range []int32{0, 127, 128, 65535} {
 		for _, sink := range []int32{-1, 0, 127, 128, 1023} {
 			for _, size := range []int{-1, 0, 1, 255, 256, 65535, 65536} {
@@ -150,9 +152,11 @@ func TestOutputsAreWhatTheCodecWrites(t *testing.T) {
 					if shape&4 != 0 {
 						want.Headers, out.Headers = headers, Headers{headers}
 					}
-					r := replies{mem: make([]byte, 1<<20)}
+					r := &c.in.replies
+					r.n = 0
 					r.begin(index)
-					r.full(nil, sink, &out)
+					c.live = true
+					c.emit(sink, out.Key, out.Value, out.Headers.raw, out.at)
 					wire := abi.AppendOutput(abi.AppendResult(nil, index, abi.StatusOK, 1), &want)
 					if !bytes.Equal(r.bytes(), wire) {
 						t.Fatalf("index %d sink %d size %d shape %d:\n%x\n%x", index, sink, size, shape, r.mem[:min(64, r.n)], wire[:min(64, len(wire))])

@@ -32,7 +32,10 @@ type instance struct {
 
 	progress [progressWords]uint32
 	reader   abi.Reader
-	replies  replies
+	// head is that of the batch now handled; a variable would have to be cleared
+	// first, which takes a guest as long as reading it.
+	head    abi.BatchHeader
+	replies replies
 	// calls is a ring, used up to callAt.
 	calls  []Call
 	callAt int
@@ -165,18 +168,18 @@ func (b *binding) everyError() string {
 func (in *instance) process(handler int32, msg []byte) []byte {
 	r := &in.replies
 	r.n = 0
-	var head abi.BatchHeader
-	size := quickHeader(msg, &head)
+	head := &in.head
+	size := quickHeader(msg, head)
 	if size == 0 || handler < 0 || int(handler) >= len(in.bindings) || !records(head.Kind) {
 		var err error
-		if size, err = in.readHeader(handler, msg, &head); err != nil {
+		if size, err = in.readHeader(handler, msg, head); err != nil {
 			r.begin(0)
 			r.fail(err)
 			in.finish(0)
 			return r.bytes()
 		}
 	}
-	in.run(&in.bindings[handler], &head, msg[size:])
+	in.run(&in.bindings[handler], msg[size:])
 	return r.bytes()
 }
 
@@ -218,9 +221,11 @@ func kindOfBatch(msg []byte) abi.Kind {
 }
 
 // run calls the handler for each record of the batch.
-func (in *instance) run(b *binding, head *abi.BatchHeader, msg []byte) {
-	p, r := &in.progress, &in.replies
-	rec := Record{Partition: head.Partition}
+func (in *instance) run(b *binding, msg []byte) {
+	p, r, head := &in.progress, &in.replies, &in.head
+	var rec Record
+	rec.Partition = head.Partition
+	fn := b.h.fn
 	for i := range head.Count {
 		r.begin(i)
 		var headers []byte
@@ -250,7 +255,7 @@ func (in *instance) run(b *binding, head *abi.BatchHeader, msg []byte) {
 		rec.call = c
 		in.arena.reset()
 		in.mapsUsed, in.touched = 0, false
-		err := b.h.fn(c, rec)
+		err := fn(c, rec)
 		c.live = false
 		if c.err != nil {
 			// A failure that no method returned decides also when the handler

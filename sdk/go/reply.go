@@ -1,6 +1,10 @@
 package slip
 
-import "github.com/sliphost/sliphost/abi"
+import (
+	"unsafe"
+
+	"github.com/sliphost/sliphost/abi"
+)
 
 // replyLimit is how many bytes of the reply wait in guest memory; what is more
 // goes to the host in pieces. Only a single output may make the buffer larger.
@@ -40,28 +44,31 @@ func (r *replies) bytes() []byte { return r.mem[:r.n] }
 // set takes over b, which was appended to bytes.
 func (r *replies) set(b []byte) { r.mem, r.n = b[:cap(b)], len(b) }
 
-// output appends an output with so many fields up to its headers; full writes
-// those behind. False means that the record has failed.
+// emit appends an output; one that cannot be appended fails the record.
 //
 // It writes what abi.AppendOutput would (a test compares them). In a guest a
 // call costs as much as the bytes, and every place to return to makes the
-// whole function slower: so what is not common goes another way as a whole,
-// and fixed bytes are written through array pointers, checked once.
-func (r *replies) output(c *Call, fields byte, sink int32, key, value, headers []byte) bool {
-	p, mem := r.n, r.mem
-	if len(mem)-p < outputRoom+len(key)+len(value) || fields != 3 ||
-		len(key) > 0xff || len(value) > 0xffff || r.open && r.count >= 15 || sink < -32 || sink > 127 {
-		return r.general(c, fields, sink, key, value, headers)
+// whole function slower. So one call takes all that is not common, and the room
+// for the whole output is looked for once, which the pointers below rely on.
+func (c *Call) emit(sink int32, key, value, headers []byte, at where) {
+	r := &c.in.replies
+	p, n := r.n, len(key)+len(value)
+	if !c.live || headers != nil || at.hasTimestamp || at.hasPartition ||
+		len(key) > 0xff || len(value) > 0xffff ||
+		len(r.mem)-p < outputRoom+n || r.open && r.count >= 15 || sink < -32 || sink > 127 {
+		c.emitAny(sink, key, value, headers, at)
+		return
 	}
+	mem := unsafe.Pointer(unsafe.SliceData(r.mem))
 	if r.open {
 		r.count++
-		mem[r.countAt] = 0x90 | byte(r.count)
+		*(*byte)(unsafe.Add(mem, r.countAt)) = 0x90 | byte(r.count)
 	} else {
-		h := (*[6]byte)(mem[p:])
-		h[0], h[1] = 0x93, byte(r.index)
+		h := (*[6]byte)(unsafe.Add(mem, p))
+		h[0] = 0x93
 		switch {
 		case r.index < 0x80:
-			h[2], h[3] = byte(abi.StatusOK), 0x91
+			h[1], h[2], h[3] = byte(r.index), byte(abi.StatusOK), 0x91
 			p += 4
 		case r.index < 0x100:
 			h[1], h[2], h[3], h[4] = 0xcc, byte(r.index), byte(abi.StatusOK), 0x91
@@ -73,42 +80,63 @@ func (r *replies) output(c *Call, fields byte, sink int32, key, value, headers [
 		r.open, r.count, r.countAt = true, 1, p-1
 	}
 
-	h := (*[4]byte)(mem[p:])
+	h := (*[4]byte)(unsafe.Add(mem, p))
 	h[0], h[1] = 0x93, byte(sink)
 	if key == nil {
 		h[2] = 0xc0
 		p += 3
 	} else {
-		h[2], h[3] = 0xc4, byte(len(key))
+		n := len(key)
+		h[2], h[3] = 0xc4, byte(n)
 		p += 4
-		if to := mem[p : p+len(key)]; len(to) > 16 {
-			copy(to, key)
+		to, from := unsafe.Add(mem, p), unsafe.Pointer(unsafe.SliceData(key))
+		p += n
+		// Keys are short: a call of memmove takes as long as eight words. The
+		// last word may overlap the one before it.
+		for n > 8 {
+			*(*uint64)(to) = *(*uint64)(from)
+			step := min(n-8, 8)
+			to, from = unsafe.Add(to, step), unsafe.Add(from, step)
+			n -= step
+		}
+		if n == 8 {
+			*(*uint64)(to) = *(*uint64)(from)
 		} else {
-			for i := range to {
-				to[i] = key[i]
+			for ; n > 0; n-- {
+				*(*byte)(to) = *(*byte)(from)
+				to, from = unsafe.Add(to, 1), unsafe.Add(from, 1)
 			}
 		}
-		p += len(key)
 	}
-	v := (*[3]byte)(mem[p:])
-	switch {
-	case value == nil:
+	v := (*[3]byte)(unsafe.Add(mem, p))
+	if value == nil {
 		v[0] = 0xc0
 		r.n = p + 1
-		return true
-	case len(value) < 0x100:
-		v[0], v[1] = 0xc4, byte(len(value))
+		return
+	}
+	n = len(value)
+	if n < 0x100 {
+		v[0], v[1] = 0xc4, byte(n)
 		p += 2
-	default:
-		v[0], v[1], v[2] = 0xc5, byte(len(value)>>8), byte(len(value))
+	} else {
+		v[0], v[1], v[2] = 0xc5, byte(n>>8), byte(n)
 		p += 3
 	}
-	r.n = p + copy(mem[p:], value)
-	return true
+	r.n = p + n
+	copy(r.mem[p:], value)
 }
 
-// general is output for everything.
-func (r *replies) general(c *Call, fields byte, sink int32, key, value, headers []byte) bool {
+// emitAny is emit for everything.
+//
+//go:noinline
+func (c *Call) emitAny(sink int32, key, value, headers []byte, at where) {
+	c.check()
+	c.in.replies.full(c, sink, key, value, headers, at)
+}
+
+// output appends an output with so many fields up to its headers; full writes
+// those behind. False means that the record has failed.
+func (r *replies) output(c *Call, fields byte, sink int32, key, value, headers []byte) bool {
 	need := outputRoom + len(key) + len(value) + len(headers)
 	if len(r.mem)-r.n < need && !r.room(c, need) {
 		return false
@@ -135,27 +163,27 @@ func (r *replies) general(c *Call, fields byte, sink int32, key, value, headers 
 
 // full appends an output with all its fields; trailing ones that are absent
 // are cut.
-func (r *replies) full(c *Call, sink int32, o *Out) {
+func (r *replies) full(c *Call, sink int32, key, value, headers []byte, at where) {
 	fields := byte(3)
 	switch {
-	case o.hasPartition:
+	case at.hasPartition:
 		fields = 6
-	case o.hasTimestamp:
+	case at.hasTimestamp:
 		fields = 5
-	case o.Headers.raw != nil:
+	case headers != nil:
 		fields = 4
 	}
-	if !r.output(c, fields, sink, o.Key, o.Value, o.Headers.raw) || fields < 5 {
+	if !r.output(c, fields, sink, key, value, headers) || fields < 5 {
 		return
 	}
 	b := r.bytes()
-	if o.hasTimestamp {
-		b = abi.AppendInt(b, o.timestamp)
+	if at.hasTimestamp {
+		b = abi.AppendInt(b, at.timestamp)
 	} else {
 		b = abi.AppendNil(b)
 	}
-	if o.hasPartition {
-		b = abi.AppendInt(b, int64(o.partition))
+	if at.hasPartition {
+		b = abi.AppendInt(b, int64(at.partition))
 	}
 	r.set(b)
 }

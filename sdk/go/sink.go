@@ -32,7 +32,7 @@ func (s *SinkRef) bind(h *handler) {
 // Emit emits one record to this sink alone; see [Call.Emit].
 func (s *SinkRef) Emit(c *Call, key, value []byte) {
 	if id := s.id(c); id >= 0 {
-		c.in.replies.output(c, 3, id, key, value, nil)
+		c.emit(id, key, value, nil, where{})
 	}
 }
 
@@ -40,7 +40,7 @@ func (s *SinkRef) Emit(c *Call, key, value []byte) {
 // sink alone; see [Call.EmitRecord].
 func (s *SinkRef) EmitRecord(c *Call, out Out) {
 	if id := s.id(c); id >= 0 {
-		c.in.replies.full(c, id, &out)
+		c.emit(id, out.Key, out.Value, out.Headers.raw, out.at)
 	}
 }
 
@@ -52,7 +52,7 @@ func (s *SinkRef) EmitValue(c *Call, key []byte, v any) {
 		return
 	}
 	if b, ok := c.encode(&c.b.sinks[id], v); ok {
-		c.in.replies.output(c, 3, id, key, b, nil)
+		c.emit(id, key, b, nil, where{})
 	}
 }
 
