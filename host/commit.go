@@ -105,6 +105,9 @@ func (w *worker) giveUp(ctx context.Context, err error) error {
 	wait := min(backoff(time.Second, w.givenUp), maxStopped)
 	w.log.Error("going back to the last commit", "error", err, "wait", wait)
 	w.discard()
+	// What is under way may be refused as well. Told later, that would be taken
+	// for a refusal of what is sent from here on.
+	_ = w.settle(ctx)
 	for part, t := range w.tasks {
 		if w.givenUp >= carefulAfter {
 			t.careful = max(t.careful, t.next)

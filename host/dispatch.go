@@ -99,8 +99,8 @@ func (r *run) call(ctx context.Context, b *batch, c *call, handler int) error {
 				continue
 			}
 		}
-		if again == from {
-			to = from + 1
+		if again == from || r.careful && len(r.task.refusals) > 0 {
+			to = from + 1 // the next one's output may be the refused one
 		}
 		to = min(to, from+most)
 		done, err := r.process(ctx, b, c, handler, from, to)
