@@ -38,8 +38,10 @@ type ConsumerConfig struct {
 	// the same id within SessionTimeout gets its partitions back at once. Empty
 	// makes it dynamic.
 	InstanceID string
-	// Assignor is cooperative-sticky (also if empty) or range, the same for
-	// all members of a group.
+	// Assignor is roundrobin (also if empty), range or cooperative-sticky, the
+	// same for all members of a group. The last needs dynamic members: a
+	// cooperative rebalance takes two steps, and a group whose static members
+	// restart between them keeps partitions that nobody owns.
 	Assignor string
 	// SessionTimeout is how long the broker waits for a silent member; 0 means
 	// 10 s.
@@ -141,7 +143,7 @@ func (c *ConsumerConfig) properties() map[string]string {
 	}
 	p["partition.assignment.strategy"] = c.Assignor
 	if c.Assignor == "" {
-		p["partition.assignment.strategy"] = "cooperative-sticky"
+		p["partition.assignment.strategy"] = "roundrobin"
 	}
 	p["session.timeout.ms"] = milliseconds(c.SessionTimeout, 10*time.Second)
 	if _, set := p["heartbeat.interval.ms"]; !set {

@@ -59,7 +59,7 @@ func TestCheckProperty(t *testing.T) {
 		{"acks", "1", "always all"},
 		{"enable.idempotence", "false", "always on"},
 		{"isolation.level", "read_uncommitted", "always read_committed"},
-		{"partition.assignment.strategy", "range", "follows from the topology"},
+		{"partition.assignment.strategy", "range", "the engine chooses it"},
 		{"go.events.channel.enable", "true", "belongs to a Go library"},
 		{"linger_ms", "20", "did you mean linger.ms?"},
 		{"Linger.MS", "20", "did you mean linger.ms?"},

@@ -54,6 +54,9 @@ func newConsumer(cfg ConsumerConfig, plain bool) (*Consumer, error) {
 	if cfg.Group == "" {
 		return nil, errors.New("make a Kafka consumer: it needs a group")
 	}
+	if cfg.InstanceID != "" && cfg.Assignor == "cooperative-sticky" {
+		return nil, errors.New("make a Kafka consumer: cooperative-sticky cannot be used with static members, which can leave partitions without an owner; see ConsumerConfig.Assignor")
+	}
 	return openConsumer(cfg, cfg.properties(), plain)
 }
 

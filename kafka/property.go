@@ -40,7 +40,7 @@ var refused = map[string]string{
 	"request.required.acks":         "an output counts as written when all in-sync replicas have it; acks is always all",
 	"auto.offset.reset":             "a group without an offset starts where the topic's start says; an offset that is gone from the log is an error",
 	"topic.auto.offset.reset":       "a group without an offset starts where the topic's start says; an offset that is gone from the log is an error",
-	"partition.assignment.strategy": "it follows from the topology: cooperative-sticky, or range where topics are joined",
+	"partition.assignment.strategy": "the engine chooses it: roundrobin, or range where topics are joined",
 	"enable.partition.eof":          "the engine asks for the ends of partitions itself",
 	"delivery.report.only.error":    "every output has to be acknowledged before its input is committed",
 	"produce.offset.report":         "the engine counts acknowledgements itself",

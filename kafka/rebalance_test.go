@@ -241,7 +241,7 @@ func (m *member) end(t *testing.T) {
 // TestRebalanceLosesAndDoublesNothing lets members join and leave while
 // records arrive.
 func TestRebalanceLosesAndDoublesNothing(t *testing.T) {
-	for _, assignor := range []string{"cooperative-sticky", "range"} {
+	for _, assignor := range []string{"roundrobin", "cooperative-sticky"} {
 		for _, plain := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s,plain=%v", assignor, plain), func(t *testing.T) {
 				kafkatest.Each(t, func(t *testing.T, b *kafkatest.Broker) {

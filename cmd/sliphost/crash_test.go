@@ -220,6 +220,24 @@ func TestCleanStopsRepeatNothing(t *testing.T) {
 	})
 }
 
+// TestRunsInARowEnd starts hosts of several workers again and again for a few
+// records, so that they come and go while the group is still settling: each
+// has to find its partitions and its end.
+func TestRunsInARowEnd(t *testing.T) {
+	kafkatest.Each(t, func(t *testing.T, b *kafkatest.Broker) {
+		const partitions, rounds, perRound = 4, 12, 100
+		in, out := b.Topic(t, partitions), b.Topic(t, partitions)
+		dir := passThroughDir(t, b, in, out)
+		for round := range rounds {
+			b.Produce(t, in, numbered(round*perRound, perRound, partitions)...)
+			start(t, dir, "run", "--until-idle", "--set", "workers=2").end(t, 40*time.Second)
+		}
+		if doubled := checkOutputs(t, b.ConsumeAll(t, out), rounds*perRound, partitions); doubled > 0 {
+			t.Errorf("%d records came more than once", doubled)
+		}
+	})
+}
+
 // awaitOutput waits until the topic holds at least n records.
 func awaitOutput(t *testing.T, b *kafkatest.Broker, topic string, n int) {
 	t.Helper()

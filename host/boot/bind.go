@@ -202,7 +202,8 @@ func proxyReprs(m *manifest.Manifest) []proxyRepr {
 			}
 			p := &proxies[s.Index]
 			if p.known && (p.key != key || p.value != value) {
-				key, value = abi.ReprBytes, abi.ReprMsgpack
+				*p = proxyRepr{key: abi.ReprBytes, value: abi.ReprMsgpack, known: true}
+				continue
 			}
 			*p = proxyRepr{key: key, value: value, known: true}
 		}
