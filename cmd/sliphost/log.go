@@ -30,7 +30,7 @@ func (l *logFlags) logger(w io.Writer) (*slog.Logger, error) {
 	default:
 		return nil, usagef("--log-level %q is none of debug, info, warn, error", l.level)
 	}
-	opts := &slog.HandlerOptions{Level: level}
+	opts := &slog.HandlerOptions{Level: level, ReplaceAttr: readable}
 	format := l.format
 	if format == "auto" {
 		format = "json"
@@ -45,6 +45,14 @@ func (l *logFlags) logger(w io.Writer) (*slog.Logger, error) {
 		return slog.New(slog.NewTextHandler(w, opts)), nil
 	}
 	return nil, usagef("--log-format %q is none of auto, text, json", l.format)
+}
+
+// readable prints durations as people write them, also in JSON.
+func readable(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	return a
 }
 
 // quiet is the logger of commands that end soon: only what is wrong, in words.

@@ -71,6 +71,10 @@ func (a *App) open(ctx context.Context, m *manifest.Manifest) error {
 	if a.build, found = BuildPlan(m, a.modules); found.Fatal() != nil {
 		return found
 	}
+	// Where standard input is all there is, its end is the end.
+	if onlyStdin(a.build.Sources) {
+		a.o.UntilIdle = true
+	}
 	if a.o.UntilIdle && a.build.Plan.TopicCycle != "" {
 		return fmt.Errorf("--until-idle would never end: records can come back through topics %s; run without it", a.build.Plan.TopicCycle)
 	}
@@ -90,6 +94,16 @@ func (a *App) open(ctx context.Context, m *manifest.Manifest) error {
 	opts := host.Options{CommitInterval: m.CommitInterval, UntilIdle: a.o.UntilIdle}
 	a.host = host.New(a.build.Plan, opts, a.build.workers(partitions), len(a.build.Connectors), a.backends(), a.o.logger())
 	return a.answer(ctx)
+}
+
+// onlyStdin says that every source but the proxies is standard input.
+func onlyStdin(sources []manifest.Endpoint) bool {
+	for _, e := range sources {
+		if e.Kind != manifest.EndpointStdin && e.Kind != manifest.EndpointProxy {
+			return false
+		}
+	}
+	return true
 }
 
 // Run works until Drain or, with UntilIdle, until the inputs are drained; see
