@@ -214,7 +214,7 @@ func (w *worker) publish() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.status.Partitions = w.status.Partitions[:0]
-	all := w.allTasks()
+	all := w.allTasks(nil)
 	slices.SortFunc(all, func(a, b *task) int {
 		return cmp.Or(cmp.Compare(a.source, b.source), cmp.Compare(a.partition, b.partition))
 	})

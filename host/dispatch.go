@@ -106,9 +106,9 @@ func (r *run) call(ctx context.Context, b *batch, c *call, handler int) error {
 		done, err := r.process(ctx, b, c, handler, from, to)
 		stats.records.Add(uint64(done))
 		from += done
-		var trap *module.TrapError
+		trap := trapOf(err)
 		switch {
-		case errors.As(err, &trap):
+		case trap != nil:
 			stats.traps.Add(1)
 			if trap.Guilty < 0 && from == to {
 				// Every record was finished; the instance is replaced already.
@@ -156,8 +156,7 @@ func (r *run) process(ctx context.Context, b *batch, c *call, handler, from, to 
 	r.w.head = abi.AppendBatchHeader(r.w.head[:0], &b.head)
 	inv := r.w.invokers[c.handler.Module]
 	reply, done, err := inv.Process(ctx, int32(c.handler.Binding), b.head.Count, r.w.head, b.buf[b.starts[from]:b.starts[to]])
-	var trap *module.TrapError
-	if err != nil && !errors.As(err, &trap) {
+	if err != nil && trapOf(err) == nil {
 		return 0, err
 	}
 	if len(reply) > 0 {
@@ -169,6 +168,17 @@ func (r *run) process(ctx context.Context, b *batch, c *call, handler, from, to 
 		return 0, r.broken(c, fmt.Sprintf("it ends after %d of %d records, and nobody asked it to stop", done, to-from))
 	}
 	return int(done), err
+}
+
+// trapOf returns the trap that err is about, or nil. It allocates only where
+// there is an error.
+func trapOf(err error) *module.TrapError {
+	if err == nil {
+		return nil
+	}
+	var trap *module.TrapError
+	errors.As(err, &trap)
+	return trap
 }
 
 // collect reads the results of records from to from+done-1. An error means

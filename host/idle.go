@@ -25,7 +25,7 @@ func (w *worker) checkIdle(ctx context.Context, now time.Time) {
 	}
 	w.lastIdle = now
 	seen := w.host.activity()
-	for _, t := range w.allTasks() {
+	for _, t := range w.allTasks(nil) {
 		if t.stopped != nil {
 			continue // it will not go on by waiting; the run ends with its error
 		}
@@ -99,7 +99,7 @@ func (w *worker) drained(ctx context.Context) (bool, error) {
 
 // standing returns why a partition of this worker stands still, or nil.
 func (w *worker) standing() error {
-	for _, t := range w.allTasks() {
+	for _, t := range w.allTasks(nil) {
 		if t.stopped != nil {
 			return t.stopped
 		}

@@ -19,6 +19,9 @@ type task struct {
 	next, committed, start int64
 	// delivered is the offset the consumer delivers next.
 	delivered int64
+	// end is the end of the partition that the consumer told of last; every
+	// record before it was delivered.
+	end int64
 	// careful is the offset up to which each record is flushed alone, because
 	// some output before it is refused again and again; refusals remembers
 	// which calls' outputs were, under the record at next.
@@ -56,7 +59,7 @@ func (t *task) rewind() int64 {
 	t.due, t.reseek, t.stopped, t.tries = time.Time{}, time.Time{}, nil, 0
 	clear(t.attempts)
 	clear(t.refusals)
-	t.delivered = t.next
+	t.delivered, t.end = t.next, 0
 	return t.next
 }
 

@@ -33,6 +33,7 @@ type worker struct {
 
 	tasks      map[abi.TopicPartition]*task
 	connectors []*task // of worker 0
+	listed     []*task // what retries goes through
 	packed     abi.Packed
 	lines      abi.Packed // of connectors
 
@@ -374,13 +375,21 @@ func (w *worker) pollTopics(ctx context.Context, wait time.Duration) error {
 	for _, end := range w.packed.Ends {
 		// What lies between the last record and the end are records of aborted
 		// transactions and markers: nothing to process, but to pass.
-		t := w.tasks[end.TopicPartition]
-		if t != nil && t.backlog.empty() && end.Offset > t.next {
-			t.next = end.Offset
-			w.uncommitted = true
+		if t := w.tasks[end.TopicPartition]; t != nil {
+			t.end = end.Offset
+			w.passEnd(t)
 		}
 	}
 	return nil
+}
+
+// passEnd moves t to the end of its partition, once nothing waits before it:
+// the consumer tells an end once.
+func (w *worker) passEnd(t *task) {
+	if t.backlog.empty() && t.end > t.next {
+		t.next = t.end
+		w.uncommitted = true
+	}
 }
 
 // sleep stands in for a poll where nothing is consumed from Kafka.
@@ -530,7 +539,8 @@ const maxStopped = 30 * time.Second
 
 // retries goes on with the partitions whose wait is over.
 func (w *worker) retries(ctx context.Context, now time.Time) error {
-	for _, t := range w.allTasks() {
+	w.listed = w.allTasks(w.listed[:0])
+	for _, t := range w.listed {
 		if !t.reseek.IsZero() && !now.Before(t.reseek) {
 			t.reseek = time.Time{}
 			if err := w.consumer.Seek(t.kafka, t.delivered); err != nil {
@@ -558,6 +568,7 @@ func (w *worker) retries(ctx context.Context, now time.Time) error {
 			t.backlog.take(done)
 			alone = false
 		}
+		w.passEnd(t)
 		if err := w.throttle(t); err != nil {
 			return err
 		}
@@ -583,12 +594,12 @@ func (w *worker) throttle(t *task) error {
 	return nil
 }
 
-func (w *worker) allTasks() []*task {
-	all := make([]*task, 0, len(w.tasks)+len(w.connectors))
+// allTasks appends the tasks of topics and connectors to list.
+func (w *worker) allTasks(list []*task) []*task {
 	for _, t := range w.tasks {
-		all = append(all, t)
+		list = append(list, t)
 	}
-	return append(all, w.connectors...)
+	return append(list, w.connectors...)
 }
 
 func (w *worker) handlerIndex(h *Handler) int {
