@@ -38,6 +38,37 @@ func TestReadmes(t *testing.T) {
 	}
 }
 
+// TestRootReadme runs the commands of the project's README, with its first
+// TOML block as the manifest it says it is.
+func TestRootReadme(t *testing.T) {
+	readme := filepath.Join("..", "README.md")
+	text, err := os.ReadFile(readme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, manifest, _ := strings.Cut(string(text), "```toml\n")
+	manifest, _, ok := strings.Cut(manifest, "```")
+	if !ok {
+		t.Fatal("README.md has no manifest")
+	}
+	dir := t.TempDir()
+	t.Cleanup(func() { awaitBroker(t, filepath.Join(dir, "greetings", ".sliphost", "broker", "lock")) })
+	if err := os.WriteFile(filepath.Join(dir, "shout.toml"), []byte(manifest), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	guests, err := filepath.Abs(filepath.Join("..", "build"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(guests, filepath.Join(dir, "build")); err != nil {
+		t.Fatal(err)
+	}
+	o := docrun.Options{Dir: dir, Env: environment(t, "go"), Limit: commandLimit}
+	if err := docrun.Run(t.Context(), readme, o); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestEveryExampleIsListed keeps the table in README.md whole.
 func TestEveryExampleIsListed(t *testing.T) {
 	text, err := os.ReadFile("README.md")

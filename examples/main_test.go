@@ -119,7 +119,11 @@ func copyOf(t *testing.T, name, lang string) *example {
 			t.Error(err)
 		}
 	})
-	return &example{dir: dir, env: []string{
+	return &example{dir: dir, env: environment(t, lang)}
+}
+
+func environment(t *testing.T, lang string) []string {
+	return []string{
 		"PATH=" + filepath.Join(workshop, "bin") + string(filepath.ListSeparator) + os.Getenv("PATH"),
 		"SLIP_LANG=" + lang,
 		"SLIPHOST_BROKER_IDLE=" + brokerIdle.String(),
@@ -127,7 +131,7 @@ func copyOf(t *testing.T, name, lang string) *example {
 		"XDG_CACHE_HOME=" + filepath.Join(workshop, "cache"),
 		"GOCACHE=" + goEnv(t, "GOCACHE"),
 		"LC_ALL=C", "NO_COLOR=1", "APP=", "KAFKA=",
-	}}
+	}
 }
 
 // goEnv asks go for a setting that may follow from variables the tests change.

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -76,7 +77,7 @@ type Options struct {
 
 // Run runs the commands of a document one after the other, each by bash with
 // -e and pipefail, and stops at the first that fails, takes too long or
-// prints something else.
+// prints something else. A "cd FOLDER" holds for the commands behind it.
 func Run(ctx context.Context, document string, o Options) error {
 	text, err := os.ReadFile(document)
 	if err != nil {
@@ -98,6 +99,11 @@ func Run(ctx context.Context, document string, o Options) error {
 }
 
 func (c *Command) run(ctx context.Context, o *Options) error {
+	if folder, ok := strings.CutPrefix(c.Text, "cd "); ok && c.Output == "" && !strings.ContainsAny(folder, " ;&|") {
+		o.Dir = filepath.Join(o.Dir, folder)
+		_, err := os.Stat(o.Dir)
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, o.Limit)
 	defer cancel()
 	var out, talk bytes.Buffer
