@@ -31,16 +31,19 @@ func (s *SinkRef) bind(h *handler) {
 
 // Emit emits one record to this sink alone; see [Call.Emit].
 func (s *SinkRef) Emit(c *Call, key, value []byte) {
-	if id := s.id(c); id >= 0 {
-		c.emit(id, key, value, nil, where{})
-	}
+	s.emit(c, key, value, nil, where{})
 }
 
 // EmitRecord emits one record with headers, timestamp or partition to this
 // sink alone; see [Call.EmitRecord].
 func (s *SinkRef) EmitRecord(c *Call, out Out) {
+	// Inlined, as Call.EmitRecord is.
+	s.emit(c, out.Key, out.Value, out.Headers.raw, out.at)
+}
+
+func (s *SinkRef) emit(c *Call, key, value, headers []byte, at where) {
 	if id := s.id(c); id >= 0 {
-		c.emit(id, out.Key, out.Value, out.Headers.raw, out.at)
+		c.emit(id, key, value, headers, at)
 	}
 }
 
