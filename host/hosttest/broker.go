@@ -220,6 +220,16 @@ func (b *Broker) Committed(groupID, topic string, partition int32) int64 {
 	return o.Offset
 }
 
+// DeleteTopic empties a topic, as when it is deleted and made anew: offsets
+// begin at 0 again.
+func (b *Broker) DeleteTopic(topic string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i := range b.topics[topic] {
+		b.topics[topic][i] = partition{stable: -1}
+	}
+}
+
 func (b *Broker) fault(op string) error {
 	if b.Fault == nil {
 		return nil
