@@ -3,9 +3,7 @@ package kafka
 import (
 	"log/slog"
 	"maps"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	ck "github.com/confluentinc/confluent-kafka-go/v2/kafka"
@@ -193,17 +191,4 @@ func milliseconds(d, otherwise time.Duration) string {
 		d = otherwise
 	}
 	return strconv.FormatInt(max(1, d.Milliseconds()), 10)
-}
-
-// checkAll returns the first complaint about the user's properties, by name.
-func (c *ClientConfig) checkAll() error {
-	for _, name := range slices.Sorted(maps.Keys(c.Properties)) {
-		if err := CheckProperty(name, c.Properties[name]); err != nil {
-			return err
-		}
-	}
-	if strings.TrimSpace(c.servers()) == "" {
-		return errNoServers
-	}
-	return nil
 }

@@ -60,7 +60,7 @@ func showStatus(out io.Writer, st *admin.Status) error {
 		state += ": " + st.NotReady[0]
 	}
 	fmt.Fprintf(w, "state\t%s\n", state)
-	fmt.Fprintf(w, "process\t%d, up %s, sliphost %s\n", st.PID, (time.Duration(st.UptimeSeconds * float64(time.Second))).Round(time.Second), st.Version)
+	fmt.Fprintf(w, "process\t%d, up %s, sliphost %s\n", st.PID, time.Duration(st.UptimeSeconds*float64(time.Second)).Round(time.Second), st.Version)
 	lag := "not known yet"
 	if st.Lag != nil {
 		lag = fmt.Sprint(*st.Lag)

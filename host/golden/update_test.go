@@ -106,8 +106,13 @@ func TestAlignFindsTheLongestCommonRecords(t *testing.T) {
 		return list
 	}
 	cases := [][3]string{
-		{"a b c", "a b c", "==="}, {"", "a", "+"}, {"a", "", "-"}, {"", "", ""},
-		{"a b c d", "a c d e", "=-==+"}, {"a b", "b a", "-=+"}, {"x a b y", "a b", "-==-"},
+		{"a b c", "a b c", "==="},
+		{"", "a", "+"},
+		{"a", "", "-"},
+		{"", "", ""},
+		{"a b c d", "a c d e", "=-==+"},
+		{"a b", "b a", "-=+"},
+		{"x a b y", "a b", "-==-"},
 	}
 	for _, c := range cases {
 		var marks strings.Builder
