@@ -21,6 +21,11 @@ const carefulTries = 4
 // output that the broker never takes would be tried for ever, together with
 // everything around it.
 func (w *worker) processCarefully(ctx context.Context, t *task, run *abi.Run, wire []byte) (done int, err error) {
+	// The outputs of other partitions must be out of the way: a refusal of one of
+	// them is not this partition's alone, and the worker goes back.
+	if w.refused != nil || w.flush(ctx) != nil {
+		return 0, ctx.Err()
+	}
 	for at := 0; done < int(run.Count) && !t.held() && !w.drain.Load(); {
 		size := prefixBytes(wire[at:], 1)
 		one := *run

@@ -105,6 +105,7 @@ func (w *worker) giveUp(ctx context.Context, err error) error {
 	wait := min(backoff(time.Second, w.givenUp), maxStopped)
 	w.log.Error("going back to the last commit", "error", err, "wait", wait)
 	w.discard()
+	w.uncommitted = false // also if going back fails
 	// What is under way may be refused as well. Told later, that would be taken
 	// for a refusal of what is sent from here on.
 	_ = w.settle(ctx)
@@ -122,7 +123,6 @@ func (w *worker) giveUp(ctx context.Context, err error) error {
 			return w.restart(ctx, fmt.Errorf("go back on %s[%d]: %w", w.plan.Sources[t.source].Topic, part.Partition, err))
 		}
 	}
-	w.uncommitted = false
 	w.publish()
 	return w.pause(ctx, wait)
 }

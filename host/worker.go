@@ -554,7 +554,7 @@ func (w *worker) retries(ctx context.Context, now time.Time) error {
 		// has been run in vain.
 		alone := t.held()
 		t.due = time.Time{}
-		for !t.backlog.empty() && !t.held() && !w.drain.Load() {
+		for !t.backlog.empty() && !t.held() && w.refused == nil && !w.drain.Load() {
 			run := t.backlog.runs[0]
 			wire := t.backlog.buf[run.Start:run.End]
 			if alone && run.Count > 1 {
