@@ -197,7 +197,8 @@ type clientError struct {
 	fatal bool
 }
 
-func (e clientError) Fatal() bool { return e.fatal }
+func (e clientError) Fatal() bool   { return e.fatal }
+func (e clientError) Unwrap() error { return e.error }
 
 func TestStartPolicies(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -425,3 +425,70 @@ func TestARewindResumesAPausedPartition(t *testing.T) {
 		}
 	})
 }
+
+// One partition is gone through record by record, and in the same poll the
+// output of another one's record is refused: that one comes again as well.
+func TestARefusalWhileAnotherPartitionIsGoneThroughCarefullyLosesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBroker(t, 2)
+		produce(t, b, hosttest.Record{Topic: "in", Partition: 1, Value: []byte("poison")})
+		refusedOnce := false
+		b.Refuse = func(r hosttest.Record) error {
+			switch string(r.Value) {
+			case "poison":
+				if r.Topic == "out" {
+					return errNo
+				}
+			case "other":
+				if !refusedOnce {
+					refusedOnce = true
+					return errNo
+				}
+			}
+			return nil
+		}
+		h := fakeHost(t, b, onePlan(OnError{Policy: PolicyDLQ, Topic: "dead"}), Options{}, 1, []fakeFunc{passThrough})
+		done := start(h)
+		time.Sleep(2 * time.Second) // gone back twice; the next poll is careful
+		if h.Status().Rewinds != carefulAfter {
+			t.Fatalf("%d rewinds", h.Status().Rewinds)
+		}
+		produce(t, b, hosttest.Record{Topic: "in", Partition: 0, Value: []byte("other")})
+		time.Sleep(time.Hour)
+		drained(t, h, done)
+		if d := cmp.Diff([]string{"other"}, values(b.Records("out"))); d != "" {
+			t.Errorf("out (-want +got):\n%s", d)
+		}
+		if d := cmp.Diff([]string{"poison"}, values(b.Records("dead"))); d != "" {
+			t.Errorf("dead letters (-want +got):\n%s", d)
+		}
+		if p, q := b.Committed("app", "in", 0), b.Committed("app", "in", 1); !refusedOnce || p != 1 || q != 1 {
+			t.Errorf("refused %v, committed %d and %d", refusedOnce, p, q)
+		}
+	})
+}
+
+// Going back fails half way, again and again, until the host gives up: what
+// was dropped must not be committed when it leaves the group.
+func TestAFailedRewindCommitsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBroker(t, 4)
+		feed(t, b, 0, 40, 4)
+		b.Fault = func(op string) error {
+			if op == "seek" || op == "flush" {
+				return clientError{errors.New(op + " failed"), op == "seek"}
+			}
+			return nil
+		}
+		h := fakeHost(t, b, onePlan(OnError{}), Options{}, 1, []fakeFunc{passThrough})
+		done := start(h)
+		if err := endsWithin(t, h, done, time.Hour); err == nil {
+			t.Error("Run returned nil")
+		}
+		for p := range int32(4) {
+			if at := b.Committed("app", "in", p); at > 0 {
+				t.Errorf("partition %d: committed %d, and %d records are out", p, at, len(b.Records("out")))
+			}
+		}
+	})
+}

@@ -105,7 +105,7 @@ func TestHostAnswersFromOpenToClose(t *testing.T) {
 		`sliphost_guest_calls_total{handler="h"} 1`,
 	} {
 		if code != 200 || !strings.Contains(text, line+"\n") {
-			t.Errorf("metrics (%d) have no line %s", code, line)
+			t.Errorf("metrics (%d) have no line %s in\n%s", code, line, text)
 		}
 	}
 	if code, body := get(t, url+"/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(body, "stopped") {
