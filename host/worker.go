@@ -171,7 +171,7 @@ func (w *worker) open(ctx context.Context) error {
 			if err != nil {
 				return fmt.Errorf("source %q: %w", w.plan.Sources[i].ID, err)
 			}
-			w.connectors = append(w.connectors, &task{source: i, connector: c, next: abi.OffsetNone, committed: abi.OffsetNone})
+			w.connectors = append(w.connectors, &task{source: i, connector: c, next: abi.OffsetNone, committed: abi.OffsetNone, careful: abi.OffsetNone})
 		}
 	}
 	return w.join(ctx)
