@@ -153,7 +153,10 @@ func TestAReaderThatRetentionOvertookGoesOnWithTheOldestRecord(t *testing.T) {
 		time.Sleep(time.Second)
 		feed(t, b, 0, 20, 2)
 		b.DeleteRecords("in", 0, 6)
-		time.Sleep(time.Minute)
+		time.Sleep(9*time.Second + 500*time.Millisecond)
+		if n := len(b.Records("out")); n != 16 { // at once, without a back-off
+			t.Errorf("%d of 16 records out when the reader has failed", n)
+		}
 		drained(t, h, done)
 		n := count(b)
 		for i := range 20 {

@@ -379,6 +379,9 @@ func TestARefusalEndsTheRunWhenAFileCannotGoBack(t *testing.T) {
 		if err := endsWithin(t, h, start(h), time.Hour); err == nil {
 			t.Error("Run returned nil")
 		}
+		if n := h.Status().Rewinds; n != 0 {
+			t.Errorf("went back %d times with a file that cannot", n)
+		}
 		if src.committed > 3 {
 			t.Errorf("position %d stored", src.committed)
 		}
@@ -489,6 +492,31 @@ func TestAFailedRewindCommitsNothing(t *testing.T) {
 			if at := b.Committed("app", "in", p); at > 0 {
 				t.Errorf("partition %d: committed %d, and %d records are out", p, at, len(b.Records("out")))
 			}
+		}
+	})
+}
+
+// One handler's record is a dead letter, the next one's output is refused:
+// letters count where a refusal names a record by its number.
+func TestARefusalBehindADeadLetterBlamesTheRightHandler(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBroker(t, 1, "bad1")
+		b.Refuse = refuseValue("out", "bad1")
+		dlq := OnError{Policy: PolicyDLQ, Topic: "dead"}
+		plan := onePlan(dlq)
+		plan.Handlers = append(plan.Handlers, Handler{ID: "h2", Binding: 1, Sinks: []Sink{topicSink("out")}, OnError: dlq})
+		plan.Sources[0].Handlers = append(plan.Sources[0].Handlers, HandlerSource{Handler: 1})
+		h := fakeHost(t, b, plan, Options{UntilIdle: true}, 1, []fakeFunc{failFor(1000, errNo), passThrough})
+		if err := endsWithin(t, h, start(h), time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		by := map[string]string{}
+		for _, l := range b.Records("dead") {
+			hs := headers(t, l)
+			by[hs[HeaderHandler]] = hs[HeaderCode]
+		}
+		if d := cmp.Diff(map[string]string{"h": "failed", "h2": "output"}, by); d != "" {
+			t.Errorf("dead letters by handler (-want +got):\n%s", d)
 		}
 	})
 }
