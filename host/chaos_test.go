@@ -241,9 +241,11 @@ func (c *chaos) run() (wrong string) {
 		time.Sleep(time.Duration(c.rnd.IntN(700)) * time.Millisecond)
 		if c.expel && c.rnd.IntN(4) == 0 {
 			c.mu.Lock()
-			k := c.consumers[c.rnd.IntN(len(c.consumers))]
+			known := c.consumers
 			c.mu.Unlock()
-			k.Expel()
+			if len(known) > 0 {
+				known[c.rnd.IntN(len(known))].Expel()
+			}
 		}
 	}
 	if len(c.members) == 0 {

@@ -127,7 +127,7 @@ func TestFaultsLoseNothing(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	synctest.Test(t, func(t *testing.T) {
-		rnd := rand.New(rand.NewPCG(seed, 2))
+		rnd := newSeeded(seed, 2) // the faults come on the workers' goroutines
 		const parts, records = 3, 600
 		b := newBroker(t, parts)
 		var consumers []*hosttest.Consumer

@@ -376,8 +376,8 @@ func TestARefusalEndsTheRunWhenAFileCannotGoBack(t *testing.T) {
 		b.Refuse = refuseValue("out", "3")
 		src := &fileSource{n: 10}
 		h := fileHost(b, onePlan(OnError{Policy: PolicySkip}), Options{UntilIdle: true}, src, []fakeFunc{passThrough})
-		if err := endsWithin(t, h, start(h), time.Hour); err == nil {
-			t.Error("Run returned nil")
+		if err := endsWithin(t, h, start(h), time.Hour); err == nil || errors.Is(err, ErrStopped) {
+			t.Errorf("Run returned %v", err)
 		}
 		if n := h.Status().Rewinds; n != 0 {
 			t.Errorf("went back %d times with a file that cannot", n)
