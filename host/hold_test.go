@@ -41,7 +41,7 @@ func TestRecordsThatArriveWhileOneWaitsQueueBehindIt(t *testing.T) {
 		done := start(h)
 		time.Sleep(time.Second)
 		feed(t, b, 0, 5, 1)
-		time.Sleep(time.Second)
+		after(time.Second)
 		if calls != 1 {
 			t.Errorf("%d calls while the first record waits, want 1", calls)
 		}
@@ -89,16 +89,18 @@ func TestALargeBacklogPausesItsPartitionUntilItIsEmpty(t *testing.T) {
 		for i := range 30 {
 			produce(t, b, hosttest.Record{Topic: "in", Value: fmt.Appendf(nil, "%d-%s", i, big)})
 		}
-		h := fakeHost(t, b, onePlan(OnError{Policy: PolicySkip, Attempts: 1, Backoff: 10 * time.Second}), Options{MaxRecords: 1}, 1, []fakeFunc{failFor(1, errNo)})
+		h, c := watchedHost(b, onePlan(OnError{Policy: PolicySkip, Attempts: 1, Backoff: 10 * time.Second}), Options{MaxRecords: 1}, []fakeFunc{failFor(1, errNo)})
 		done := start(h)
-		time.Sleep(5 * time.Second)
-		waiting := h.workers[0].tasks[abi.TopicPartition{}].backlog
-		if n := len(waiting.buf); n < maxBacklog || n > maxBacklog+2<<20 {
+		after(5 * time.Second)
+		if n := c.bytes.Load(); n < maxBacklog || n > maxBacklog+2<<20 {
 			t.Errorf("%d bytes wait, want about %d", n, maxBacklog)
 		}
 		time.Sleep(time.Minute)
 		if n := len(b.Records("out")); n != 31 {
 			t.Errorf("%d of 31 records out", n)
+		}
+		if p, r := c.pauses.Load(), c.resumes.Load(); p != 1 || r != 1 {
+			t.Errorf("paused %d times, resumed %d times", p, r)
 		}
 		drained(t, h, done)
 	})

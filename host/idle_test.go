@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -75,12 +76,13 @@ func (c *boundsConsumer) Bounds(ctx context.Context, parts []abi.TopicPartition)
 func TestAnIdleRunLooksAtTheLastStableOffset(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBroker(t, 1, "a")
-		open := true
+		var open atomic.Bool
+		open.Store(true)
 		plan := onePlan(OnError{})
 		bk := fakeBackends(plan, one(b), []fakeFunc{passThrough})
 		bk.Consumer = func(context.Context, int, int) (Consumer, error) {
 			return &boundsConsumer{b.Consumer("app"), func(bs []abi.Bounds) {
-				if open {
+				if open.Load() {
 					bs[0].LastStable--
 				}
 			}}, nil
@@ -93,7 +95,7 @@ func TestAnIdleRunLooksAtTheLastStableOffset(t *testing.T) {
 			t.Fatalf("ended: %v", err)
 		default:
 		}
-		open = false
+		open.Store(false)
 		if err := endsWithin(t, h, done, time.Hour); err != nil {
 			t.Fatal(err)
 		}
@@ -175,7 +177,7 @@ func TestPositionsOfFilesAreStoredWhileTheRunGoesOn(t *testing.T) {
 		src := &fileSource{n: 30}
 		h := fileHost(b, onePlan(OnError{}), Options{MaxRecords: 7}, src, []fakeFunc{passThrough})
 		done := start(h)
-		time.Sleep(time.Second)
+		after(time.Second)
 		if src.committed != 30 {
 			t.Errorf("position %d stored, want 30", src.committed)
 		}

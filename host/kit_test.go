@@ -8,7 +8,9 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/sliphost/sliphost/abi"
@@ -50,6 +52,13 @@ func endsWithin(t testing.TB, h *Host, done <-chan error, d time.Duration) error
 		t.Fatalf("still running after %s: %+v", d, s)
 		return nil
 	}
+}
+
+// after lets d pass; when it returns every goroutine of the bubble waits, and
+// what they wrote may be read.
+func after(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
 }
 
 // drained ends a host and wants no error.
@@ -101,8 +110,39 @@ func schedules(t testing.TB, n int) []uint64 {
 	return seeds
 }
 
+// watched is a consumer that counts what it delivers and how often it is
+// paused and resumed.
+type watched struct {
+	*hosttest.Consumer
+	bytes, pauses, resumes atomic.Int64
+}
+
+func (c *watched) Poll(b *abi.Packed, n, m int, wait time.Duration) error {
+	err := c.Consumer.Poll(b, n, m, wait)
+	c.bytes.Add(int64(len(b.Buf)))
+	return err
+}
+
+func (c *watched) Pause(parts []abi.TopicPartition) error {
+	c.pauses.Add(1)
+	return c.Consumer.Pause(parts)
+}
+
+func (c *watched) Resume(parts []abi.TopicPartition) error {
+	c.resumes.Add(1)
+	return c.Consumer.Resume(parts)
+}
+
+// watchedHost is fakeHost with one worker, whose consumer is watched.
+func watchedHost(b *hosttest.Broker, plan *Plan, opts Options, funcs []fakeFunc) (*Host, *watched) {
+	c := &watched{Consumer: b.Consumer(plan.App)}
+	bk := fakeBackends(plan, one(b), funcs)
+	bk.Consumer = func(context.Context, int, int) (Consumer, error) { return c, nil }
+	return New(plan, opts, []int{0}, 0, bk, discard), c
+}
+
 // fileSource is a connector with n numbered lines; the last poll says eof.
-// Replies to Poll come from delivered, what Commit stored is in committed.
+// What Commit stored is in committed.
 type fileSource struct {
 	at, n, committed int64
 }

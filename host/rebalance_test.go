@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -43,13 +44,14 @@ func TestPositionsThatCannotBeLearnedAreAskedForWithPauses(t *testing.T) {
 func TestALostMembershipCommitsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBroker(t, 1)
-		expelled, told := false, 0
+		var expelled atomic.Bool
+		var told atomic.Int32
 		b.Fault = func(op string) error {
 			switch {
 			case op == "committed": // it has joined anew
-				expelled = false
-			case op == "commit" && expelled:
-				told++
+				expelled.Store(false)
+			case op == "commit" && expelled.Load():
+				told.Add(1)
 			}
 			return nil
 		}
@@ -59,14 +61,14 @@ func TestALostMembershipCommitsNothing(t *testing.T) {
 		bk.Consumer = func(context.Context, int, int) (Consumer, error) { c = b.Consumer("app"); return c, nil }
 		h := New(plan, Options{CommitInterval: time.Minute}, []int{0}, 0, bk, discard)
 		done := start(h)
-		time.Sleep(61 * time.Second)
+		after(61 * time.Second)
 		feed(t, b, 0, 10, 1)
 		time.Sleep(time.Second)
-		expelled = true
+		expelled.Store(true)
 		c.Expel()
 		time.Sleep(2 * time.Minute)
-		if told > 0 {
-			t.Errorf("%d commits of a membership that is lost", told)
+		if n := told.Load(); n > 0 {
+			t.Errorf("%d commits of a membership that is lost", n)
 		}
 		drained(t, h, done)
 		if n := len(count(b)); n != 10 || b.Committed("app", "in", 0) != 10 {
@@ -91,7 +93,7 @@ func TestRecordsDeletedBeforeTheStartAreNotWaitedFor(t *testing.T) {
 			return &startConsumer{b.Consumer("app"), &from}, nil
 		}
 		done := start(h)
-		time.Sleep(time.Minute)
+		after(time.Minute)
 		if from != 12 {
 			t.Errorf("begins at %d, want the oldest record, 12", from)
 		}
@@ -179,10 +181,12 @@ func TestAReaderThatRetentionOvertookGoesOnWithTheOldestRecord(t *testing.T) {
 func TestAPartitionThatCannotBeReadIsTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBroker(t, 2)
-		bad, tries := true, 0
+		var bad atomic.Bool
+		bad.Store(true)
+		var tries atomic.Int32
 		b.Unreadable = func(_ string, p int32) error {
-			if p == 1 && bad {
-				tries++
+			if p == 1 && bad.Load() {
+				tries.Add(1)
 				return errors.New("the disk is broken")
 			}
 			return nil
@@ -197,10 +201,10 @@ func TestAPartitionThatCannotBeReadIsTriedAgain(t *testing.T) {
 		if s := h.Status().Workers[0].Partitions[1].Stopped; !strings.Contains(s, "the disk is broken") {
 			t.Errorf("stopped: %q", s)
 		}
-		if tries < 10 || tries > 40 { // 30 s apart in the end
-			t.Errorf("%d tries in 10 minutes", tries)
+		if n := tries.Load(); n < 10 || n > 40 { // 30 s apart in the end
+			t.Errorf("%d tries in 10 minutes", n)
 		}
-		bad = false
+		bad.Store(false)
 		time.Sleep(time.Minute)
 		if n := len(b.Records("out")); n != 20 {
 			t.Errorf("%d of 20 records out", n)
@@ -217,10 +221,9 @@ func TestAPartitionThatCannotBeReadIsTriedAgain(t *testing.T) {
 func TestNewClientsStartFromWhatWasCommitted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBroker(t, 2)
-		die := false
+		var die atomic.Bool
 		b.Fault = func(op string) error {
-			if op == "poll" && die {
-				die = false
+			if op == "poll" && die.CompareAndSwap(true, false) {
 				return clientError{errNo, true}
 			}
 			return nil
@@ -235,9 +238,9 @@ func TestNewClientsStartFromWhatWasCommitted(t *testing.T) {
 		time.Sleep(61 * time.Second)
 		feed(t, b, 0, 10, 2)
 		time.Sleep(time.Second)
-		die = true
-		time.Sleep(500 * time.Millisecond)
-		if n := len(h.workers[0].tasks); n != 0 {
+		die.Store(true)
+		after(500 * time.Millisecond)
+		if n := len(h.Status().Workers[0].Partitions); n != 0 {
 			t.Errorf("%d tasks of a consumer that is gone", n)
 		}
 		time.Sleep(5 * time.Minute)

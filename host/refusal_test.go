@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -119,9 +120,10 @@ func TestOutputsRefusedAtAHandOverComeAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const parts = 4
 		b := newBroker(t, parts)
-		refuse := true
+		var refuse atomic.Bool
+		refuse.Store(true)
 		b.Refuse = func(r hosttest.Record) error {
-			if refuse && r.Topic == "out" {
+			if refuse.Load() && r.Topic == "out" {
 				return errNo
 			}
 			return nil
@@ -135,7 +137,7 @@ func TestOutputsRefusedAtAHandOverComeAgain(t *testing.T) {
 		h2 := fakeHost(t, b, onePlan(OnError{}), opts, 1, []fakeFunc{passThrough})
 		done2 := start(h2)
 		time.Sleep(time.Second) // the hand-over: h's flush is refused
-		refuse = false
+		refuse.Store(false)
 		time.Sleep(time.Minute)
 		drained(t, h, done)
 		drained(t, h2, done2)
@@ -396,10 +398,9 @@ func TestARewindResumesAPausedPartition(t *testing.T) {
 		for i := range 20 {
 			produce(t, b, hosttest.Record{Topic: "in", Value: fmt.Appendf(nil, "%d-%s", i, big)})
 		}
-		refuse := false
+		var refuse atomic.Bool
 		b.Refuse = func(hosttest.Record) error {
-			if refuse {
-				refuse = false
+			if refuse.CompareAndSwap(true, false) {
 				return errNo
 			}
 			return nil
@@ -413,13 +414,13 @@ func TestARewindResumesAPausedPartition(t *testing.T) {
 			}
 			return passThrough(rec, emit)
 		}
-		h := fakeHost(t, b, onePlan(OnError{Policy: PolicySkip, Attempts: 1, Backoff: 30 * time.Second}), Options{MaxRecords: 1}, 1, []fakeFunc{f})
+		h, c := watchedHost(b, onePlan(OnError{Policy: PolicySkip, Attempts: 1, Backoff: 30 * time.Second}), Options{MaxRecords: 1}, []fakeFunc{f})
 		done := start(h)
-		time.Sleep(10 * time.Second)
-		if !h.workers[0].tasks[abi.TopicPartition{}].paused {
+		after(10 * time.Second)
+		if c.pauses.Load() == 0 {
 			t.Fatal("not paused")
 		}
-		refuse = true
+		refuse.Store(true)
 		produce(t, b, hosttest.Record{Topic: "in", Partition: 1, Value: []byte("refused once")})
 		time.Sleep(2 * time.Minute)
 		drained(t, h, done)

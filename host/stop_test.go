@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,9 +13,9 @@ import (
 )
 
 // failing makes a broker fail an operation while on is set.
-func failing(b *hosttest.Broker, op string, on *bool) {
+func failing(b *hosttest.Broker, op string, on *atomic.Bool) {
 	b.Fault = func(o string) error {
-		if o == op && *on {
+		if o == op && on.Load() {
 			return errNo
 		}
 		return nil
@@ -24,12 +25,12 @@ func failing(b *hosttest.Broker, op string, on *bool) {
 func TestAFailedLastCommitIsRunsError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBroker(t, 1, "a", "b", "c")
-		fail := false
+		var fail atomic.Bool
 		failing(b, "commit", &fail)
 		h := fakeHost(t, b, onePlan(OnError{}), Options{CommitInterval: time.Hour}, 1, []fakeFunc{passThrough})
 		done := start(h)
 		time.Sleep(time.Second)
-		fail = true
+		fail.Store(true)
 		h.Drain()
 		if err := <-done; err == nil || !strings.Contains(err.Error(), "last commit") {
 			t.Errorf("Run returned %v with %d records out and %d committed", err, len(b.Records("out")), b.Committed("app", "in", 0))
@@ -42,12 +43,13 @@ func TestAFailedLastCommitIsRunsError(t *testing.T) {
 func TestAFailedCommitIsTriedAgainWithoutARewind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBroker(t, 1, "a", "b", "c")
-		fail := true
+		var fail atomic.Bool
+		fail.Store(true)
 		failing(b, "commit", &fail)
 		h := fakeHost(t, b, onePlan(OnError{}), Options{}, 1, []fakeFunc{passThrough})
 		done := start(h)
 		time.Sleep(3 * time.Second)
-		fail = false
+		fail.Store(false)
 		time.Sleep(time.Minute)
 		if at := b.Committed("app", "in", 0); at != 3 {
 			t.Errorf("committed %d of 3", at)
@@ -86,7 +88,7 @@ func TestARewindLeavesNothingToCommit(t *testing.T) {
 		time.Sleep(time.Second)
 		n := h.Status().Commits
 		feed(t, b, 0, 5, 1)
-		time.Sleep(time.Minute)
+		after(time.Minute)
 		if got := h.Status().Commits - n; got != 1 || commits != 0 {
 			t.Errorf("%d commits after the records, %d of them before anything was done again", got, commits)
 		}
