@@ -132,8 +132,10 @@ func (r *run) call(ctx context.Context, b *batch, c *call, handler int) error {
 			}
 			// The module breaks the ABI: nothing of this call counts.
 			c.drop(from, b.len())
-			r.holdAt(hold{root: b.root(from), stopped: true,
-				reason: fmt.Errorf("handler %q: %s: %w", c.handler.ID, r.where(b, from), err)})
+			r.holdAt(hold{
+				root: b.root(from), stopped: true,
+				reason: fmt.Errorf("handler %q: %s: %w", c.handler.ID, r.where(b, from), err),
+			})
 			var reply *replyError
 			if errors.As(err, &reply) {
 				r.w.reopen(ctx, c.handler.Module)
@@ -253,19 +255,25 @@ func (r *run) output(b *batch, c *call, handler, pos int, o *abi.Output) *failur
 	first := 0
 	if o.Sink != abi.EverySink {
 		if o.Sink < 0 || int(o.Sink) >= len(sinks) {
-			return &failure{batch: b, handler: c.handler, pos: pos, code: codeOutput,
-				reason: fmt.Sprintf("output names sink %d; the manifest binds %d", o.Sink, len(sinks))}
+			return &failure{
+				batch: b, handler: c.handler, pos: pos, code: codeOutput,
+				reason: fmt.Sprintf("output names sink %d; the manifest binds %d", o.Sink, len(sinks)),
+			}
 		}
 		first = int(o.Sink)
 		sinks = sinks[first : first+1]
 	}
 	if o.HasPartition && o.Partition < 0 {
-		return &failure{batch: b, handler: c.handler, pos: pos, code: codeOutput,
-			reason: fmt.Sprintf("output names partition %d", o.Partition)}
+		return &failure{
+			batch: b, handler: c.handler, pos: pos, code: codeOutput,
+			reason: fmt.Sprintf("output names partition %d", o.Partition),
+		}
 	}
 	if o.HasTimestamp && o.Timestamp < 0 {
-		return &failure{batch: b, handler: c.handler, pos: pos, code: codeOutput,
-			reason: fmt.Sprintf("output has the timestamp %d, before 1970", o.Timestamp)}
+		return &failure{
+			batch: b, handler: c.handler, pos: pos, code: codeOutput,
+			reason: fmt.Sprintf("output has the timestamp %d, before 1970", o.Timestamp),
+		}
 	}
 	rec := b.record(pos)
 	e := effect{pos: pos, headers: o.Headers, timestamp: o.Timestamp, partition: -1}
@@ -281,8 +289,10 @@ func (r *run) output(b *batch, c *call, handler, pos int, o *abi.Output) *failur
 	for i := range sinks {
 		s := &sinks[i]
 		if s.Partitions > 0 && e.partition >= s.Partitions {
-			return &failure{batch: b, handler: c.handler, pos: pos, code: codeOutput,
-				reason: fmt.Sprintf("output names partition %d of topic %q, which has %d", e.partition, s.Topic, s.Partitions)}
+			return &failure{
+				batch: b, handler: c.handler, pos: pos, code: codeOutput,
+				reason: fmt.Sprintf("output names partition %d of topic %q, which has %d", e.partition, s.Topic, s.Partitions),
+			}
 		}
 		e.sink, e.out = s, r.w.outlets[handler][first+i]
 		var err error
@@ -293,12 +303,16 @@ func (r *run) output(b *batch, c *call, handler, pos int, o *abi.Output) *failur
 			e.value, err = r.valueEnc.encode(&r.w.arena, s.Value, o.Value)
 		}
 		if err != nil {
-			return &failure{batch: b, handler: c.handler, pos: pos, code: codeOutput,
-				reason: fmt.Sprintf("%s for sink %q cannot be encoded: %v", what, s.ID, err)}
+			return &failure{
+				batch: b, handler: c.handler, pos: pos, code: codeOutput,
+				reason: fmt.Sprintf("%s for sink %q cannot be encoded: %v", what, s.ID, err),
+			}
 		}
 		if n := recordBytes(&e); s.MaxBytes > 0 && n > s.MaxBytes {
-			return &failure{batch: b, handler: c.handler, pos: pos, code: codeTooLarge,
-				reason: fmt.Sprintf("output for topic %q takes %d bytes; the topic's limit is %d (max.message.bytes)", s.Topic, n, s.MaxBytes)}
+			return &failure{
+				batch: b, handler: c.handler, pos: pos, code: codeTooLarge,
+				reason: fmt.Sprintf("output for topic %q takes %d bytes; the topic's limit is %d (max.message.bytes)", s.Topic, n, s.MaxBytes),
+			}
 		}
 		c.effects = append(c.effects, e)
 	}

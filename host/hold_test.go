@@ -276,8 +276,10 @@ func proxyPlan(b OnError) *Plan {
 // After a rewind nothing of the time before counts: neither what waited nor
 // how often it was tried.
 func TestARewindForgetsWhatWaitedAndWhatWasTried(t *testing.T) {
-	tk := &task{committed: 3, next: 7, delivered: 9, due: time.Now(), stopped: errNo, tries: 4, reseek: time.Now(),
-		attempts: map[callKey]int{{}: 2}, refusals: map[callKey]string{{}: "no"}}
+	tk := &task{
+		committed: 3, next: 7, delivered: 9, due: time.Now(), stopped: errNo, tries: 4, reseek: time.Now(),
+		attempts: map[callKey]int{{}: 2}, refusals: map[callKey]string{{}: "no"},
+	}
 	tk.backlog.add(abi.Run{Count: 1}, abi.AppendRecord(nil, 0, 0, nil, nil, nil))
 	at := tk.rewind()
 	if at != 3 || tk.next != 3 || tk.delivered != 3 || tk.held() || !tk.backlog.empty() || tk.stopped != nil || tk.tries != 0 ||

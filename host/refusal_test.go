@@ -162,8 +162,11 @@ func TestAnOutputThatIsNeverTakenFollowsThePolicyOfItsHandler(t *testing.T) {
 	}{
 		"dlq":  {OnError{Policy: PolicyDLQ, Topic: "dead"}, []string{"7"}, rest, nil},
 		"skip": {OnError{Policy: PolicySkip}, nil, rest, nil},
-		"dlq after attempts": {OnError{Policy: PolicyDLQ, Topic: "dead", Attempts: 2, Backoff: time.Second},
-			[]string{"7"}, rest, nil},
+		"dlq after attempts": {
+			OnError{Policy: PolicyDLQ, Topic: "dead", Attempts: 2, Backoff: time.Second},
+			[]string{"7"},
+			rest, nil,
+		},
 		"fail": {OnError{Policy: PolicyFail}, nil, rest, ErrStopped},
 	} {
 		t.Run(name, func(t *testing.T) {

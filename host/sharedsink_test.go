@@ -30,6 +30,7 @@ func (m *memorySink) Append(_, value []byte) error {
 	m.staged = append(m.staged, string(value))
 	return nil
 }
+
 func (m *memorySink) Flush() error {
 	if take(m.failNextFlush) {
 		return errNo
