@@ -90,7 +90,7 @@ func (w *worker) drained(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	for i := range parts {
-		if bounds[i].High != bounds[i].LastStable || offsets[i].Offset < bounds[i].High {
+		if bounds[i].High < 0 || bounds[i].High != bounds[i].LastStable || offsets[i].Offset < bounds[i].High {
 			return false, nil
 		}
 	}

@@ -70,6 +70,9 @@ func (w *worker) positions(ctx context.Context, parts []abi.TopicPartition, star
 	for i, p := range parts {
 		src := &w.plan.Sources[w.topics[p.Topic]]
 		at := offsets[i].Offset
+		if b := bounds[i]; b.Low < 0 || b.LastStable < b.Low || b.High < b.LastStable {
+			return fmt.Errorf("%s[%d]: the broker tells no ends of the log that can be true: first %d, last stable %d, end %d", src.Topic, p.Partition, b.Low, b.LastStable, b.High)
+		}
 		switch {
 		case at == abi.OffsetNone:
 			if at, err = w.startOffset(ctx, src, p, bounds[i]); err != nil {

@@ -27,6 +27,8 @@ type task struct {
 	// which calls' outputs were, under the record at next.
 	careful  int64
 	refusals map[callKey]string
+	// window bounds the records that run at once, 0 if only the poll does.
+	window int
 	// reseek is when the consumer is asked again to read the partition.
 	reseek time.Time
 	// backlog is what was delivered but waits for the head record's retry.

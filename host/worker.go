@@ -341,9 +341,13 @@ func (w *worker) wait(now time.Time, busy bool) time.Duration {
 	if w.uncommitted {
 		d = min(d, w.lastCommit.Add(w.opts.CommitInterval).Sub(now))
 	}
-	for _, t := range w.tasks {
-		if t.held() {
+	w.listed = w.allTasks(w.listed[:0])
+	for _, t := range w.listed {
+		switch {
+		case t.held():
 			d = min(d, t.due.Sub(now))
+		case !t.backlog.empty():
+			return 0
 		}
 	}
 	return max(d, 0)
@@ -443,7 +447,7 @@ func (w *worker) pollConnectors(ctx context.Context) (busy bool, err error) {
 // of its partition that wait already.
 func (w *worker) accept(ctx context.Context, t *task, run abi.Run, wire []byte) error {
 	t.delivered = run.LastOffset + 1
-	if t.held() || !t.backlog.empty() {
+	if t.held() || !t.backlog.empty() || t.window > 0 && int(run.Count) > t.window {
 		t.backlog.add(run, wire)
 		return w.throttle(t)
 	}
@@ -532,7 +536,13 @@ func (w *worker) holdTask(t *task, h *hold) {
 		w.log.Info("record waits for its retry", "error", h.reason, "wait", wait, "attempts", h.attempts)
 	}
 	t.due = w.backends.Clock.Now().Add(wait)
+	t.window = firstWindow
 }
+
+// firstWindow is how many records a partition runs at once after one of them
+// had to wait; it doubles while none has to. What runs behind a record that
+// waits runs in vain.
+const firstWindow = 8
 
 // maxStopped bounds the wait between tries of a stopped partition.
 const maxStopped = 30 * time.Second
@@ -557,15 +567,24 @@ func (w *worker) retries(ctx context.Context, now time.Time) error {
 		for !t.backlog.empty() && !t.held() && w.refused == nil && !w.drain.Load() {
 			run := t.backlog.runs[0]
 			wire := t.backlog.buf[run.Start:run.End]
-			if alone && run.Count > 1 {
-				run.LastOffset = nextOffset(&run, wire, 1) - 1
-				run.Count = 1
+			most := t.window
+			if alone {
+				most = 1
+			}
+			if most > 0 && int(run.Count) > most {
+				run.LastOffset = nextOffset(&run, wire, most) - 1
+				run.Count = int32(most)
 			}
 			done, err := w.process(ctx, t, &run, wire)
 			if err != nil {
 				return err
 			}
 			t.backlog.take(done)
+			if !alone && t.window > 0 && done == int(run.Count) {
+				if t.window *= 2; t.window > w.opts.MaxRecords {
+					t.window = 0
+				}
+			}
 			alone = false
 		}
 		w.passEnd(t)

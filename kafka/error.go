@@ -31,6 +31,7 @@ const (
 	CodeIllegalGeneration  = Code(ck.ErrIllegalGeneration)
 	CodeUnknownMember      = Code(ck.ErrUnknownMemberID)
 	CodeFencedInstanceID   = Code(ck.ErrFencedInstanceID)
+	CodeLeaderNotAvailable = Code(ck.ErrLeaderNotAvailable)
 	CodeRebalanceInProcess = Code(ck.ErrRebalanceInProgress)
 )
 
@@ -131,7 +132,7 @@ func describe(code Code, text string) string {
 	case CodeMessageTooLarge:
 		return "the record is larger than message.max.bytes of the topic or of the client allows; raise both, or make the record smaller"
 	case CodeFencedInstanceID:
-		return "another consumer joined the group with the same group.instance.id; two hosts share one state directory, or a copy of it"
+		return "the group has given the member's place to another connection: the broker was restarted and forgot it, or, if this goes on, two hosts share one state directory or a copy of it"
 	}
 	if text == "" {
 		text = code.String()

@@ -310,6 +310,11 @@ func listOffsets(ctx context.Context, admin *ck.AdminClient, tps []ck.TopicParti
 			if info.Error.Code() != ck.ErrNoError {
 				return at(newError(doing, info.Error), *tp.Topic, tp.Partition)
 			}
+			if info.Offset < 0 {
+				// A partition without a leader is answered so, without an error. Taken
+				// for an offset it would start the reader anywhere.
+				return codeError(doing, CodeLeaderNotAvailable, "the broker does not know the end of the partition now", *tp.Topic, tp.Partition, noOffset)
+			}
 			for i := range tps {
 				if *tps[i].Topic == *tp.Topic && tps[i].Partition == tp.Partition {
 					out[i] = int64(info.Offset)
