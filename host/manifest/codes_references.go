@@ -63,7 +63,7 @@ var referenceCodes = [...]Explanation{
 	},
 	{
 		Code: CodeDeadLetterLoop, Title: "a handler reads its own dead letters",
-		Text: "A record that fails every time would be written, read and fail again for ever. `sliphost replay` brings dead letters back when the cause is mended.",
+		Text: "A record that fails every time would be written, read and fail again for ever. Give dead letters a topic that the handler does not read.",
 		Bad:  "[topic.a]\n[handler.h]\nsource = [\"a\"]\non_error = { topic = \"a\" }", Good: "[topic.a]\n[topic.dead]\n[handler.h]\nsource = [\"a\"]\non_error = { topic = \"dead\" }",
 	},
 	{

@@ -1,6 +1,6 @@
 // Package gen writes the methods by which a struct is read from and written as
 // msgpack: slip.Unmarshaler and slip.Marshaler, without reflection. It is what
-// `sliphost gen` and `go run github.com/sliphost/sliphost/sdk/go/slipgen` run.
+// `go run github.com/sliphost/sliphost/sdk/go/slipgen` runs.
 //
 // A struct gets the methods if one of its fields has a slip tag, or if such a
 // struct refers to it:
