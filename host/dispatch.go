@@ -311,7 +311,7 @@ func (r *run) output(b *batch, c *call, handler, pos int, o *abi.Output) *failur
 		if n := recordBytes(&e); s.MaxBytes > 0 && n > s.MaxBytes {
 			return &failure{
 				batch: b, handler: c.handler, pos: pos, code: codeTooLarge,
-				reason: fmt.Sprintf("output for topic %q takes %d bytes; the topic's limit is %d (max.message.bytes)", s.Topic, n, s.MaxBytes),
+				reason: fmt.Sprintf("output for topic %q takes %d bytes; the limit is %d (%s)", s.Topic, n, s.MaxBytes, s.Limit),
 			}
 		}
 		c.effects = append(c.effects, e)

@@ -121,6 +121,8 @@ type Sink struct {
 	// its partitions; 0 if not known.
 	MaxBytes   int
 	Partitions int32
+	// Limit names what sets MaxBytes.
+	Limit string
 	// Proxy is the id of the source of kind proxy.
 	Proxy int
 	// Connector is the position in the worker's connector sinks.

@@ -49,11 +49,14 @@ type clusters struct {
 	m       *manifest.Manifest
 	o       Options
 	servers []string
+	// largest is, by cluster, the most bytes a record may have in one of its
+	// topics.
+	largest []int
 }
 
 // connect finds the brokers of every cluster that b's topics are on.
 func connect(ctx context.Context, b *Build, o Options) (*clusters, error) {
-	c := &clusters{m: b.Manifest, o: o, servers: make([]string, len(b.Manifest.Clusters))}
+	c := &clusters{m: b.Manifest, o: o, servers: make([]string, len(b.Manifest.Clusters)), largest: make([]int, len(b.Manifest.Clusters))}
 	for i := range c.servers {
 		if len(b.topics(i)) == 0 {
 			continue
@@ -107,7 +110,7 @@ func (c *clusters) prepare(ctx context.Context, b *Build, dry bool) (map[string]
 		if err != nil {
 			return nil, nil, err
 		}
-		more, err := prepareCluster(ctx, b, admin, ids, dry, partitions, maxMessage(cfg))
+		more, err := prepareCluster(ctx, b, admin, ids, dry, partitions, ownMaxMessage(cfg), &c.largest[i])
 		err = errors.Join(err, admin.Close())
 		if err != nil {
 			return nil, nil, err
@@ -118,14 +121,14 @@ func (c *clusters) prepare(ctx context.Context, b *Build, dry bool) (map[string]
 	return partitions, found, nil
 }
 
-func prepareCluster(ctx context.Context, b *Build, admin *kafka.Admin, ids []int, dry bool, partitions map[string]int, clientMax int) (manifest.Errors, error) {
+func prepareCluster(ctx context.Context, b *Build, admin *kafka.Admin, ids []int, dry bool, partitions map[string]int, own int, largest *int) (manifest.Errors, error) {
 	m := b.Manifest
 	wait, cancel := context.WithTimeout(ctx, brokerTimeout)
 	defer cancel()
 	if err := admin.Ready(wait); err != nil {
 		return nil, err
 	}
-	found, err := createMissing(wait, m, admin, ids, dry)
+	found, err := createMissing(wait, b, admin, ids, dry)
 	if err != nil || found.Fatal() != nil {
 		return found, err
 	}
@@ -148,13 +151,15 @@ func prepareCluster(ctx context.Context, b *Build, admin *kafka.Admin, ids []int
 				"write the real number, or leave partitions out to take the topic as it is"))
 		}
 		partitions[topicKey(spec.Cluster, t.Name)] = t.Partitions
-		b.limit(spec.Cluster, t, clientMax)
+		b.limit(spec.Cluster, t, own)
+		*largest = max(*largest, topicLimit(t))
 	}
 	return found, nil
 }
 
 // createMissing creates the topics that do not exist and may be created.
-func createMissing(ctx context.Context, m *manifest.Manifest, admin *kafka.Admin, ids []int, dry bool) (manifest.Errors, error) {
+func createMissing(ctx context.Context, b *Build, admin *kafka.Admin, ids []int, dry bool) (manifest.Errors, error) {
+	m := b.Manifest
 	names := make([]string, len(ids))
 	for i, id := range ids {
 		names[i] = m.Topics[id].Name
@@ -170,7 +175,7 @@ func createMissing(ctx context.Context, m *manifest.Manifest, admin *kafka.Admin
 		switch {
 		case t.Exists:
 		case spec.Create:
-			specs = append(specs, topicSpec(spec))
+			specs = append(specs, b.topicSpec(ids[i]))
 		default:
 			found = append(found, manifest.NewError(manifest.CodeTopicMissing, m.Pos("topic", spec.ID),
 				fmt.Sprintf("topic %q does not exist on cluster %q", spec.Name, spec.Kafka),
@@ -184,6 +189,24 @@ func createMissing(ctx context.Context, m *manifest.Manifest, admin *kafka.Admin
 	return found, err
 }
 
+// letterRoom is the max.message.bytes of dead-letter topics that the host
+// creates: twice the broker's default, so that a letter has room for what it
+// adds to the largest record.
+const letterRoom = "2097152"
+
+// topicSpec is a topic as it is created; one that takes dead letters gets room
+// for them.
+func (b *Build) topicSpec(id int) kafka.TopicSpec {
+	spec := topicSpec(&b.Manifest.Topics[id])
+	for i := range b.Manifest.Handlers {
+		e := &b.Manifest.Handlers[i].OnError
+		if _, set := spec.Config["max.message.bytes"]; !set && e.Policy == manifest.PolicyDLQ && e.TopicIndex == id {
+			spec.Config["max.message.bytes"] = letterRoom
+		}
+	}
+	return spec
+}
+
 func topicSpec(t *manifest.Topic) kafka.TopicSpec {
 	spec := kafka.TopicSpec{Name: t.Name, Partitions: t.Partitions, Replication: t.Replication, Config: map[string]string{}}
 	for _, p := range t.Config {
@@ -193,16 +216,16 @@ func topicSpec(t *manifest.Topic) kafka.TopicSpec {
 }
 
 // limit notes in the plan what the broker says about a topic that is written.
-func (b *Build) limit(cluster int, t kafka.Topic, clientMax int) {
-	limit, err := strconv.Atoi(t.Config["max.message.bytes"])
-	if err != nil || limit > clientMax {
-		limit = clientMax
+func (b *Build) limit(cluster int, t kafka.Topic, own int) {
+	limit, name := topicLimit(t), "max.message.bytes of the topic"
+	if own > 0 && own < limit {
+		limit, name = own, "message.max.bytes in [kafka.config]"
 	}
 	for i := range b.Plan.Handlers {
 		h := &b.Plan.Handlers[i]
 		for j := range h.Sinks {
 			if s := &h.Sinks[j]; s.Kind == host.SinkTopic && s.Cluster == cluster && s.Topic == t.Name {
-				s.MaxBytes, s.Partitions = limit, int32(t.Partitions)
+				s.MaxBytes, s.Limit, s.Partitions = limit, name, int32(t.Partitions)
 			}
 		}
 		if e := &h.OnError; e.Policy == host.PolicyDLQ && e.Cluster == cluster && e.Topic == t.Name {
@@ -211,13 +234,28 @@ func (b *Build) limit(cluster int, t kafka.Topic, clientMax int) {
 	}
 }
 
-// defaultMaxMessage is librdkafka's default of message.max.bytes.
-const defaultMaxMessage = 1_000_000
+// clientMaxMessage is librdkafka's default of message.max.bytes, less than
+// what a topic takes by default.
+const clientMaxMessage = 1_000_000
 
-// maxMessage is the largest record the client sends.
-func maxMessage(cfg kafka.ClientConfig) int {
-	if n, err := strconv.Atoi(cfg.Properties["message.max.bytes"]); err == nil {
+// topicLimit is the largest record that a topic takes.
+func topicLimit(t kafka.Topic) int {
+	if n, err := strconv.Atoi(t.Config["max.message.bytes"]); err == nil && n > 0 {
 		return n
 	}
-	return defaultMaxMessage
+	return clientMaxMessage
+}
+
+// ownMaxMessage is what the user set for the client, 0 if nothing.
+func ownMaxMessage(cfg kafka.ClientConfig) int {
+	n, _ := strconv.Atoi(cfg.Properties["message.max.bytes"])
+	return n
+}
+
+// allowLarge lets a client send what the largest of its topics takes, unless
+// the user has set a limit.
+func allowLarge(cfg *kafka.ClientConfig, limit int) {
+	if ownMaxMessage(*cfg) == 0 && limit > clientMaxMessage {
+		cfg.Properties["message.max.bytes"] = strconv.Itoa(limit)
+	}
 }

@@ -76,6 +76,7 @@ func reachTopic(ctx context.Context, m *manifest.Manifest, name string, o Option
 		return nil, missingTopic(ctx, admin, m, &t, known, servers)
 	}
 	r.partitions = found[0].Partitions
+	allowLarge(&r.client, topicLimit(found[0]))
 	return r, nil
 }
 

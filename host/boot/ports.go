@@ -69,6 +69,7 @@ func (a *App) consumer(_ context.Context, cluster, worker int) (host.Consumer, e
 
 func (a *App) producer(_ context.Context, cluster, worker int) (host.Producer, error) {
 	cfg := kafka.ProducerConfig{ClientConfig: a.clusters.client(cluster)}
+	allowLarge(&cfg.ClientConfig, a.clusters.largest[cluster])
 	cfg.OnStats = a.stats.observe(fmt.Sprintf("%s/producer/%d", a.build.Manifest.Clusters[cluster].Name, worker))
 	if a.build.Manifest.Profile == manifest.Latency {
 		cfg.Linger = time.Millisecond
