@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -93,7 +94,9 @@ func (c *cli) check(ctx context.Context, src *source, connect bool) (checked, in
 func (c *cli) showCheck(r *checked) {
 	c.findings(r.Findings)
 	if r.Error != "" {
-		fmt.Fprintf(c.errw, "sliphost: %s: %s\n", r.Manifest, r.Error)
+		for line := range strings.SplitSeq(r.Error, "\n") {
+			fmt.Fprintf(c.errw, "sliphost: %s: %s\n", r.Manifest, line)
+		}
 	}
 	if r.Valid {
 		fmt.Fprintf(c.out, "%s: ok\n", r.Manifest)

@@ -15,7 +15,7 @@ var mention = regexp.MustCompile(`\bsliphost ([a-z]+)\b`)
 // proseAfterName are the words that follow the name in sentences about the
 // program.
 var proseAfterName = []string{
-	"as", "binary", "brings", "does", "handlers", "has", "holds", "in", "knows", "manifest",
+	"as", "binary", "brings", "does", "handlers", "has", "holds", "in", "is", "knows", "manifest",
 	"names", "never", "offers", "random", "reads", "runs", "speaks", "v", "with",
 }
 

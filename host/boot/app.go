@@ -45,7 +45,7 @@ func Check(ctx context.Context, m *manifest.Manifest, o Options, broker bool) (m
 		}
 	}
 	found.Sort()
-	return found, errors.Join(err, mods.Close(ctx))
+	return found, errors.Join(checkPlaces(m, o), err, mods.Close(ctx))
 }
 
 // Open makes a manifest ready to run: it compiles the modules, takes the
