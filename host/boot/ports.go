@@ -107,7 +107,7 @@ func (b *Build) Invoker(ctx context.Context, i, worker int, log *slog.Logger, me
 			log.Log(context.Background(), logLevel(level), string(msg), "handler", name(handler))
 		},
 		Output: func(handler int32, stream module.Stream, line []byte) {
-			log.Info(string(line), "handler", name(handler), "stream", int(stream))
+			log.Info(string(line), "handler", name(handler), "stream", streamName(stream))
 		},
 	}
 	if metric != nil {
@@ -120,6 +120,13 @@ func (b *Build) Invoker(ctx context.Context, i, worker int, log *slog.Logger, me
 		return nil, err
 	}
 	return slot, nil
+}
+
+func streamName(s module.Stream) string {
+	if s == module.Stderr {
+		return "stderr"
+	}
+	return "stdout"
 }
 
 func logLevel(l abi.Level) slog.Level {

@@ -13,9 +13,9 @@ const (
 	LevelError = abi.LevelError
 )
 
-// Log writes a line to the host's log, which adds handler, topic, partition
-// and offset. Lines are bounded in rate and length; control characters are
-// escaped.
+// Log writes a line to the host's log, which adds handler, module and worker;
+// a line that is about a record says itself which. Lines are bounded in rate
+// and length; control characters are escaped.
 func (c *Call) Log(level Level, text string) {
 	c.check()
 	hostLog(c.in, level, text)

@@ -76,7 +76,7 @@ impl Call {
     pub(crate) fn new(bound: &'static Bound) -> Self {
         Call {
             bound,
-            reply: Reply::default(),
+            reply: Reply::new(),
             failure: None,
             headers: Vec::new(),
             raw_headers: Vec::new(),
@@ -215,8 +215,8 @@ impl Call {
     }
 
     /// Writes a line to the host's log; see also [`log!`](crate::log!). The
-    /// host adds handler, topic, partition and offset, and bounds rate and
-    /// length.
+    /// host adds handler, module and worker, and bounds rate and length; a
+    /// line that is about a record says itself which.
     pub fn log(&mut self, level: Level, line: impl AsRef<[u8]>) {
         let line = line.as_ref();
         abi::log(level.number(), &line[..line.len().min(MAX_TEXT)]);
