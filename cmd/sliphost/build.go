@@ -13,8 +13,18 @@ import (
 	"github.com/sliphost/sliphost/host/manifest"
 )
 
+// built is the result of one module's build command.
+type built struct {
+	Module  string `json:"module"`
+	Path    string `json:"path"`
+	Command string `json:"command"`
+	// Error says why the module is not there; empty if it is.
+	Error string `json:"error,omitempty"`
+}
+
 func (c *cli) buildCmd() *cobra.Command {
 	var src source
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "build [MANIFEST]",
 		Short: "Run the build command of each module of a manifest",
@@ -28,35 +38,43 @@ func (c *cli) buildCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.build(cmd.Context(), m)
+			return c.build(cmd.Context(), m, asJSON)
 		},
 		ValidArgsFunction: manifestFiles,
 	}
+	jsonFlag(cmd, &asJSON)
 	src.setFlag(cmd)
 	return cmd
 }
 
 // build runs all build commands in the order of the manifest and names every
 // module that failed.
-func (c *cli) build(ctx context.Context, m *manifest.Manifest) error {
+func (c *cli) build(ctx context.Context, m *manifest.Manifest, asJSON bool) error {
 	ctx, stop := interruptible(ctx)
 	defer stop()
 	var errs []error
-	ran := 0
+	results := []built{}
 	for i := range m.Modules {
 		mod := &m.Modules[i]
 		if mod.Build == "" {
 			continue
 		}
-		ran++
 		fmt.Fprintf(c.errw, "module %q: %s\n", mod.ID, mod.Build)
+		r := built{Module: mod.ID, Path: mod.Path, Command: mod.Build}
 		if err := c.buildModule(ctx, m, mod); err != nil {
 			errs = append(errs, err)
-			continue
+			r.Error = err.Error()
+		} else if !asJSON {
+			fmt.Fprintf(c.out, "%s\n", mod.Path)
 		}
-		fmt.Fprintf(c.out, "%s\n", mod.Path)
+		results = append(results, r)
 	}
-	if ran == 0 {
+	if asJSON {
+		if err := writeJSON(c.out, results); err != nil {
+			return err
+		}
+	}
+	if len(results) == 0 {
 		return fmt.Errorf("no module of %s has a build command; give it one, as build = \"...\" in its table", m.File)
 	}
 	return errors.Join(errs...)
