@@ -6,8 +6,17 @@ use crate::message::{append_result_error, Output};
 use crate::wire::append_int;
 use crate::zz_abi::{MAX_TEXT, STATUS_MORE, STATUS_OK};
 
-/// A reply that reaches this size is handed over in pieces.
-const PIECE: usize = 256 << 10;
+/// The size of the buffer. Only an output or the errors of a batch that do not
+/// fit make it larger.
+const ROOM: usize = 256 << 10;
+
+/// A reply that reaches this size is handed over in pieces: an error fits
+/// behind it.
+const PIECE: usize = ROOM - MAX_TEXT - HEAD;
+
+/// More than what stands beside the parts of an output, with the head of its
+/// list, and beside the text of an error.
+const HEAD: usize = 64;
 
 /// From so many outputs on the length of a list needs 3 bytes.
 const SHORT: u32 = 16;
@@ -18,7 +27,11 @@ const LIST: u32 = 0xffff;
 /// The results of a batch. Results of finished records are complete at all
 /// times; the open one is completed or cut off by [`Reply::finish`] and
 /// [`Reply::fail`].
-#[derive(Debug, Default)]
+///
+/// A record may panic at any output, and then the host reads the results of
+/// those before it where the progress block says. So `buf` never moves by
+/// itself: whoever appends calls [`Reply::room`] first.
+#[derive(Debug)]
 pub(crate) struct Reply {
     buf: Vec<u8>,
     progress: Box<Progress>,
@@ -35,6 +48,18 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
+    pub(crate) fn new() -> Self {
+        Reply {
+            buf: Vec::with_capacity(ROOM),
+            progress: Box::default(),
+            index: 0,
+            start: 0,
+            status_at: 0,
+            outputs: 0,
+            pieces: false,
+        }
+    }
+
     pub(crate) fn progress(&self) -> &Progress {
         &self.progress
     }
@@ -77,7 +102,7 @@ impl Reply {
     fn quick(&mut self, o: &Output<'_>) -> bool {
         let (key, value) = (o.key.unwrap_or(&[]), o.value.unwrap_or(&[]));
         let plain = o.headers.is_none() && o.timestamp.is_none() && o.partition.is_none();
-        let need = key.len() + value.len() + 64;
+        let need = key.len() + value.len() + HEAD;
         if !plain
             || key.len() > 0xff
             || value.len() > 0xffff
@@ -123,11 +148,11 @@ impl Reply {
     #[inline(never)]
     fn put_any(&mut self, o: &Output<'_>) -> Result<(), Error> {
         let len = |part: Option<&[u8]>| part.map_or(0, <[u8]>::len);
-        let need = len(o.key) + len(o.value) + len(o.headers) + 64;
+        let need = len(o.key) + len(o.value) + len(o.headers) + HEAD;
         if self.buf.len() + need > PIECE {
             self.hand_over()?;
         }
-        self.buf.reserve(need);
+        self.room(need);
         if self.outputs == 0 {
             self.open();
         }
@@ -141,6 +166,27 @@ impl Reply {
         Ok(())
     }
 
+    /// Makes room for `need` bytes behind what there is.
+    #[inline]
+    fn room(&mut self, need: usize) {
+        if self.buf.capacity() - self.buf.len() < need {
+            self.grow(need);
+        }
+    }
+
+    /// Moves the buffer. At each moment the progress block names memory that
+    /// holds the finished results.
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, need: usize) {
+        let len = self.buf.len();
+        let mut buf = Vec::with_capacity(len + need.max(len));
+        buf.extend_from_slice(&self.buf);
+        self.progress.moved(&buf);
+        self.buf = buf;
+    }
+
+    /// Begins a list; there is room for it.
     #[inline]
     fn open(&mut self) {
         self.buf.push(0x93);
@@ -209,6 +255,7 @@ impl Reply {
         if self.outputs > 0 {
             self.close(STATUS_OK);
         } else if self.pieces {
+            self.room(HEAD);
             self.open();
         }
         self.done();
@@ -219,6 +266,7 @@ impl Reply {
     pub(crate) fn fail(&mut self, e: &Error) {
         self.buf.truncate(self.start);
         let text = cut(&e.text, MAX_TEXT);
+        self.room(text.len() + HEAD);
         append_result_error(
             &mut self.buf,
             self.index,
@@ -251,8 +299,11 @@ pub(crate) fn cut(text: &str, limit: usize) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::{Reply, SHORT};
+    use super::{Reply, HEAD, PIECE, ROOM, SHORT};
+    use crate::abi::progress_word;
+    use crate::error::Error;
     use crate::message::{append_result, Output};
+    use crate::zz_abi::{MAX_TEXT, PROGRESS_LEN_AT, PROGRESS_REPLY_AT};
 
     /// What is written is what the message's own function would have written.
     #[test]
@@ -277,8 +328,8 @@ mod tests {
                             value,
                             ..Output::default()
                         };
-                        let mut reply = Reply::default();
-                        // The first makes the buffer, the second finds room.
+                        let mut reply = Reply::new();
+                        // The first may move the buffer, the second finds room.
                         for _ in 0..2 {
                             reply.reset();
                             reply.begin(index);
@@ -304,7 +355,7 @@ mod tests {
             ..Output::default()
         };
         for n in [1, SHORT - 1, SHORT, SHORT + 1, 300] {
-            let mut reply = Reply::default();
+            let mut reply = Reply::new();
             let mut want = Vec::new();
             reply.reset();
             for index in 0..2 {
@@ -317,6 +368,61 @@ mod tests {
                 reply.finish();
             }
             assert_eq!(reply.bytes(), want, "{} outputs", n);
+        }
+    }
+
+    /// The block names the buffer, wherever it is, and `len` bytes of results.
+    fn assert_named(reply: &Reply, len: usize) {
+        let word = |at: usize| progress_word(reply.progress().address(), at / 4);
+        assert_eq!(word(PROGRESS_REPLY_AT), reply.buf.as_ptr() as usize as u32);
+        assert_eq!(word(PROGRESS_LEN_AT) as usize, len);
+    }
+
+    #[test]
+    fn the_block_names_the_buffer_at_each_moment() {
+        let long = vec![7; ROOM];
+        let most = PIECE - HEAD - 1;
+        let mut reply = Reply::new();
+        let before = reply.buf.as_ptr();
+        reply.reset();
+        let mut index = 0;
+        for size in [0, 10, 300, 70_000, most, ROOM / 2, ROOM, 10, ROOM / 2] {
+            reply.begin(index);
+            for _ in 0..2 * SHORT {
+                let value = Some(&long[..size]);
+                let o = Output {
+                    value,
+                    ..Output::default()
+                };
+                reply.put(&o).unwrap();
+                assert_named(&reply, reply.start);
+            }
+            reply.finish();
+            assert_named(&reply, reply.buf.len());
+            index += 1;
+        }
+        assert_ne!(before, reply.buf.as_ptr());
+    }
+
+    #[test]
+    fn results_move_with_the_buffer() {
+        let e = Error::failed("x".repeat(MAX_TEXT));
+        let mut reply = Reply::new();
+        reply.reset();
+        let mut all = Vec::new();
+        for index in 0..300 {
+            reply.begin(index);
+            assert_named(&reply, all.len());
+            let need = reply.buf.capacity();
+            if index % 100 == 50 {
+                reply.room(need);
+                assert_named(&reply, all.len());
+            }
+            assert!(reply.buf.starts_with(&all));
+            reply.fail(&e);
+            assert_named(&reply, reply.buf.len());
+            assert!(reply.buf.starts_with(&all));
+            all.clone_from(&reply.buf);
         }
     }
 }

@@ -1,7 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"errors"
+	"runtime"
+	"strconv"
+	"strings"
 
 	slip "github.com/sliphost/sliphost/sdk/go"
 )
@@ -13,6 +17,7 @@ var (
 
 func init() {
 	slip.Handle("trap", trap, slip.Stateless())
+	slip.Handle("emit-then-trap", emitThenTrap, slip.Stateless())
 	slip.Handle("fail-on", failOn, failText, slip.Stateless())
 	slip.Handle("drop-on", dropOn, slip.Stateless())
 	slip.Handle("retry-on", retryOn, slip.Stateless())
@@ -27,6 +32,41 @@ func trap(c *slip.Call, rec slip.Record) error {
 	}
 	c.Emit(rec.Key, rec.Value)
 	return nil
+}
+
+// emitThenTrap panics on the value "bad N", after N outputs of that value and
+// allocations of many sizes that stay in use, and passes all others on. What
+// may stand behind N, after a space, only makes the value longer.
+func emitThenTrap(c *slip.Call, rec slip.Record) error {
+	rest, bad := strings.CutPrefix(string(rec.Value), "bad ")
+	if !bad {
+		c.Emit(rec.Key, rec.Value)
+		return nil
+	}
+	text, _, _ := strings.Cut(rest, " ")
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return err
+	}
+	used = nil
+	for i := range n {
+		c.Emit(rec.Key, rec.Value)
+		if i < 500 {
+			keepSome()
+		}
+	}
+	runtime.GC() // frees what the SDK has dropped
+	keepSome()
+	panic(text + " outputs emitted")
+}
+
+// used holds what keepSome allocated.
+var used [][]byte
+
+func keepSome() {
+	for _, size := range []int{24, 100, 200, 500, 1000, 2000, 4000, 8000} {
+		used = append(used, bytes.Repeat([]byte{'Z'}, size))
+	}
 }
 
 // failOn emits a record, and refuses it when its value is the parameter's: the

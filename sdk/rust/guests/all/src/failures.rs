@@ -22,6 +22,34 @@ pub fn trap(call: &mut Call, rec: Record<'_>) -> Result<()> {
     Ok(())
 }
 
+/// Panics on the value "bad N", after N outputs of that value and allocations
+/// of many sizes that stay in use, and passes all others on. What may stand
+/// behind N, after a space, only makes the value longer.
+pub fn emit_then_trap(call: &mut Call, rec: Record<'_>) -> Result<()> {
+    let n = match rec.value().strip_prefix(b"bad ") {
+        None => {
+            call.emit(rec.key(), rec.value_opt());
+            return Ok(());
+        }
+        Some(_) => rec.text()?.split(' ').nth(1).unwrap_or_default(),
+    };
+    let mut kept = Vec::new();
+    for i in 0..n.parse::<u32>()? {
+        call.emit(rec.key(), rec.value_opt());
+        if i < 500 {
+            keep_some(&mut kept);
+        }
+    }
+    keep_some(&mut kept);
+    panic!("{} outputs emitted", n);
+}
+
+fn keep_some(kept: &mut Vec<Vec<u8>>) {
+    for size in [24, 100, 200, 500, 1000, 2000, 4000, 8000] {
+        kept.push(black_box(vec![b'Z'; size]));
+    }
+}
+
 /// Emits a record, and refuses it when its value is the parameter's: the
 /// output must not be seen.
 pub fn fail_on(call: &mut Call, rec: Record<'_>) -> Result<()> {

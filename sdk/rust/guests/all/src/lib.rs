@@ -27,6 +27,7 @@ export! {
     "proxied" => text::proxied, STATELESS;
     "upper" => text::upper, STATELESS;
     "trap" => failures::trap, STATELESS;
+    "emit-then-trap" => failures::emit_then_trap, STATELESS;
     "fail-on" => failures::fail_on, failures::BAD, STATELESS;
     "drop-on" => failures::drop_on, STATELESS;
     "retry-on" => failures::retry_on, STATELESS;

@@ -119,6 +119,14 @@ fn proxied_and_upper_change_text() {
 }
 
 #[test]
+#[should_panic(expected = "20 outputs emitted")]
+fn emit_then_trap_panics() {
+    let mut h = guest("emit-then-trap");
+    assert_eq!(h.send("a").values(), ["a"]);
+    h.send("bad 20 and longer");
+}
+
+#[test]
 #[should_panic(expected = "the value is trap")]
 fn trap_panics() {
     let mut h = guest("trap");

@@ -79,6 +79,11 @@ impl Progress {
         self.set(PROGRESS_LEN_AT, reply.len() as u32);
     }
 
+    /// Says that the complete results are at the beginning of `reply` now.
+    pub(crate) fn moved(&self, reply: &[u8]) {
+        self.set(PROGRESS_REPLY_AT, reply.as_ptr() as usize as u32);
+    }
+
     #[inline]
     pub(crate) fn done(&self, records: i32) {
         self.set(PROGRESS_DONE_AT, records as u32);
