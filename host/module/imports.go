@@ -218,10 +218,18 @@ func doMetric(in *instance, mem api.Memory, st []uint64) {
 	in.owner.metric(in.call.handler, abi.MetricKind(int32(st[0])), name, math.Float64frombits(st[3]))
 }
 
+// maxPlace bounds the end of an overlong panic that is kept beside its
+// beginning.
+const maxPlace = 512
+
 // doPanic is (ptr, len): the guest traps next and this says why.
 func doPanic(in *instance, mem api.Memory, st []uint64) {
 	b := in.bytes(mem, "panic", st[0], st[1])
 	in.print.message = append(in.print.message[:0], b[:min(len(b), maxMessage)]...)
+	if over := len(b) - maxMessage; over > 0 {
+		// The end of the text says where it happened.
+		in.print.message = append(in.print.message, b[len(b)-min(over, maxPlace):]...)
+	}
 }
 
 // state returns who answers calls about state, or nil.

@@ -2,14 +2,18 @@ package module
 
 import (
 	"bytes"
+	"fmt"
+	"slices"
 
 	"github.com/sliphost/sliphost/abi"
 )
 
-// maxAccount bounds the text of a panic that is kept, maxEarly the lines kept
-// while an instance starts.
+// maxAccount bounds the beginning of a panic's text that is kept, maxEnding
+// its end, where the frames are; maxEarly the lines kept while an instance
+// starts.
 const (
 	maxAccount = 16 << 10
+	maxEnding  = 16 << 10
 	maxEarly   = 64
 )
 
@@ -25,6 +29,10 @@ type printer struct {
 	partial [3][]byte
 	// account is the text from the first line of a panic on.
 	account []byte
+	// ending is its last lines, once account is full; leftOut counts the bytes
+	// between the two.
+	ending  []byte
+	leftOut int
 	holding bool
 	// message is what the import panic was told.
 	message []byte
@@ -81,13 +89,41 @@ func (p *printer) end(stream Stream) {
 func (p *printer) line(stream Stream, b []byte) {
 	if stream == Stderr && (p.holding || startsPanic(b)) {
 		p.holding = true
-		if room := maxAccount - len(p.account); room > 0 {
-			p.account = append(p.account, b[:min(len(b), room)]...)
-			p.account = append(p.account, '\n')
-		}
+		p.hold(b)
 		return
 	}
 	p.print(stream, b)
+}
+
+// hold adds a line to the account.
+func (p *printer) hold(b []byte) {
+	if room := maxAccount - len(p.account); room > 0 {
+		n := min(len(b), room)
+		p.account = append(p.account, b[:n]...)
+		if b = b[n:]; len(b) == 0 {
+			p.account = append(p.account, '\n')
+			return
+		}
+	}
+	p.ending = append(append(p.ending, b...), '\n')
+	if len(p.ending) < 2*maxEnding {
+		return
+	}
+	cut := len(p.ending) - maxEnding
+	if i := bytes.IndexByte(p.ending[cut:], '\n'); i >= 0 {
+		cut += i + 1
+	}
+	p.leftOut += cut
+	p.ending = append(p.ending[:0], p.ending[cut:]...)
+}
+
+// said is the account, with a line that stands for what is left out.
+func (p *printer) said() []byte {
+	text := slices.Clone(p.account)
+	if p.leftOut > 0 {
+		text = fmt.Appendf(text, "\n[%d bytes left out]\n", p.leftOut)
+	}
+	return append(text, p.ending...)
 }
 
 func (p *printer) print(stream Stream, b []byte) {
@@ -141,8 +177,8 @@ func (p *printer) endCall(trapped bool) {
 		return
 	}
 	p.holding = false
-	account := p.account
-	p.account = nil
+	account := p.said()
+	p.account, p.ending, p.leftOut = nil, nil, 0
 	for len(account) > 0 {
 		i := bytes.IndexByte(account, '\n')
 		p.print(Stderr, account[:i])

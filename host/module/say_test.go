@@ -81,6 +81,38 @@ func TestPanicOnStderrIsAttached(t *testing.T) {
 	}
 }
 
+func TestOverlongPanicKeepsItsPlace(t *testing.T) {
+	long := strings.Repeat("x", 200_000)
+	stack := goPanic[strings.Index(goPanic, "\n\n"):]
+	said := writing(2, "panic: "+long+stack, wasmtest.I32(2), wasmtest.Call(1), wasmtest.I64(0))
+	said.Imports = append(said.Imports, wasmtest.Import{Module: wasiModule, Name: "proc_exit", Sig: "i"})
+	told := long + ": /home/u/plug/main.go:12"
+	tests := map[string]wasmtest.Guest{
+		"stderr": said,
+		"import": {
+			Imports: []wasmtest.Import{{Module: abi.ImportModule, Name: "panic", Sig: "ii"}},
+			Data:    map[uint32][]byte{wasmtest.ReplyAt: []byte(told)},
+			Process: wasmtest.Join(wasmtest.I32(wasmtest.ReplyAt), wasmtest.I32(int32(len(told))), wasmtest.Call(0), wasmtest.Unreachable),
+		},
+	}
+	for name, g := range tests {
+		t.Run(name, func(t *testing.T) {
+			g.MinPages = 16
+			_, _, err := process(t, open(t, g, Limits{}, Hooks{}), 1)
+			var trap *TrapError
+			if !errors.As(err, &trap) {
+				t.Fatal(err)
+			}
+			if trap.Location != "/home/u/plug/main.go:12" || !strings.HasPrefix(trap.Message, "xxxx") || len(trap.Message) > maxMessage {
+				t.Errorf("at %q, %d bytes of message", trap.Location, len(trap.Message))
+			}
+			if len(trap.Stack) > 2*(maxAccount+2*maxEnding) {
+				t.Errorf("%d bytes of stack", len(trap.Stack))
+			}
+		})
+	}
+}
+
 func TestPanicThatDoesNotTrapIsPrinted(t *testing.T) {
 	var said spoken
 	s := open(t, writing(2, "panic: not really\nmore", finished), Limits{}, said.hooks())

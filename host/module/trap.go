@@ -84,9 +84,10 @@ func (in *instance) addAccount(t *TrapError) {
 	switch {
 	case len(in.print.message) > 0:
 		// The import panic: message, and where it happened if the SDK knows.
-		t.Message, t.Location = readPanic(string(appendClean(nil, in.print.message, maxMessage)))
+		t.Message, t.Location = readPanic(string(in.print.message))
+		t.Message, t.Location = cleanString(t.Message, maxMessage), cleanString(t.Location, maxMessage)
 	case len(in.print.account) > 0:
-		account := string(in.print.account)
+		account := string(in.print.said())
 		t.Message, t.Location = readGoPanic(account)
 		t.Message = cleanString(t.Message, maxMessage)
 		t.Stack = cleanLines(account)
