@@ -385,8 +385,8 @@ mod tests {
         let mut reply = Reply::new();
         let before = reply.buf.as_ptr();
         reply.reset();
-        let mut index = 0;
-        for size in [0, 10, 300, 70_000, most, ROOM / 2, ROOM, 10, ROOM / 2] {
+        let sizes = [0, 10, 300, 70_000, most, ROOM / 2, ROOM, 10, ROOM / 2];
+        for (index, size) in (0..).zip(sizes) {
             reply.begin(index);
             for _ in 0..2 * SHORT {
                 let value = Some(&long[..size]);
@@ -399,7 +399,6 @@ mod tests {
             }
             reply.finish();
             assert_named(&reply, reply.buf.len());
-            index += 1;
         }
         assert_ne!(before, reply.buf.as_ptr());
     }
