@@ -53,10 +53,10 @@ func openState(path string) (*stateDir, error) {
 // identify notes the process in the lock file and reads or makes the host id.
 func (s *stateDir) identify() error {
 	if err := s.lock.Truncate(0); err != nil {
-		return fmt.Errorf("write %s: %w", s.lock.Name(), cause(err))
+		return s.unwritable(err)
 	}
 	if _, err := s.lock.WriteAt(fmt.Appendf(nil, "%d\n", os.Getpid()), 0); err != nil {
-		return fmt.Errorf("write %s: %w", s.lock.Name(), cause(err))
+		return s.unwritable(err)
 	}
 	file := filepath.Join(s.path, "host-id")
 	id, err := os.ReadFile(file)
@@ -72,12 +72,17 @@ func (s *stateDir) identify() error {
 	s.hostID = hex.EncodeToString(raw[:])
 	tmp := file + ".new"
 	if err := os.WriteFile(tmp, []byte(s.hostID+"\n"), 0o644); err != nil {
-		return fmt.Errorf("write %s: %w", tmp, cause(err))
+		return s.unwritable(err)
 	}
 	if err := os.Rename(tmp, file); err != nil {
-		return fmt.Errorf("write %s: %w", file, cause(err))
+		return s.unwritable(err)
 	}
 	return nil
+}
+
+// unwritable says that the directory's files cannot be written.
+func (s *stateDir) unwritable(err error) error {
+	return fmt.Errorf("state directory %s cannot be written: %w; make room there, or set state_dir in the manifest or --state-dir to another place", s.path, cause(err))
 }
 
 // Close gives the directory back.

@@ -187,9 +187,18 @@ func appendLiteral(dst, src []byte, i int, where string) ([]byte, int, *Error) {
 		return dst, i, unexpected(src, i, where)
 	}
 	if len(src)-i < len(word) || string(src[i:i+len(word)]) != word {
-		return dst, i, failJSON(i, "misspelt "+word)
+		return dst, i, failJSON(i, misspelt(src[i:], word))
 	}
 	return append(dst, code), i + len(word), nil
+}
+
+// misspelt says what is wrong with text that is not the word it begins like.
+// Only a name that goes on like the word was meant to be it.
+func misspelt(src []byte, word string) string {
+	if len(src) < 2 || src[1]|0x20 != word[1] {
+		return "unexpected '" + word[:1] + "', want a JSON value; text must be in quotes"
+	}
+	return "misspelt " + word
 }
 
 // skipSpace returns the position of the first byte at or after i that is not

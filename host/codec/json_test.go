@@ -99,6 +99,7 @@ func TestDecodeJSONRefuses(t *testing.T) {
 		{"\xff", "json: byte 0: unexpected byte 0xff at the start"},
 		{`NaN`, "json: byte 0: unexpected 'N' at the start"},
 		{`nul`, "json: byte 0: misspelt null"},
+		{`not json`, "json: byte 0: unexpected 'n', want a JSON value; text must be in quotes"},
 		{`[truE]`, "json: byte 1: misspelt true"},
 		{`falsefalse`, "json: byte 5: unexpected 'f' after the document"},
 		{`-`, "json: byte 1: unexpected end after '-', want a digit"},
