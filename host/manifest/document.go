@@ -121,6 +121,11 @@ func (b *builder) build(root *node) bool {
 		b.report(CodeSyntax, span{b.src, i, i + 1}, nil, "the file is not UTF-8 text", "")
 		return false
 	}
+	if strings.HasPrefix(b.src.text, "\ufeff") {
+		b.src.hidden = true
+		b.report(CodeSyntax, span{b.src, 0, len("\ufeff")}, nil, "the file begins with a byte order mark", "save it as UTF-8 without BOM")
+		return false
+	}
 	// Whatever the parser highlights must be a part of this slice.
 	b.data = []byte(b.src.text)
 	b.parser.KeepComments = true
