@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sort"
+	"sync/atomic"
 	"time"
 
 	ck "github.com/confluentinc/confluent-kafka-go/v2/kafka"
@@ -14,6 +15,9 @@ import (
 
 // Admin creates, describes and deletes. It may be used concurrently.
 type Admin struct {
+	// detail is what the client said last about its connections.
+	detail atomic.Pointer[string]
+
 	cfg  ClientConfig
 	log  *slog.Logger
 	p    *ck.Producer // the client behind admin; it produces nothing
@@ -64,6 +68,9 @@ func (a *Admin) drain(ctx context.Context) {
 				return
 			}
 			if e, bad := ev.(ck.Error); bad {
+				if detail := e.Error(); e.Code() != ck.ErrAllBrokersDown {
+					a.detail.Store(&detail)
+				}
 				a.log.Debug("the Kafka admin client reports an error", "detail", e.String())
 			}
 		}
@@ -83,10 +90,14 @@ func (a *Admin) Close() error {
 // Ready waits until a broker answers a metadata request, at most until ctx
 // ends, and says in one sentence why none did.
 func (a *Admin) Ready(ctx context.Context) error {
-	start := time.Now()
+	start, told := time.Now(), false
 	err := retry(ctx, "reach the Kafka broker", func(limit time.Duration) error {
 		md, err := a.p.GetMetadata(nil, false, int(limit.Milliseconds()))
 		if err != nil {
+			if !told && time.Since(start) > quietWait {
+				told = true
+				a.log.Warn("waiting for a Kafka broker to answer", "brokers", a.cfg.servers(), "detail", a.whyNot(err))
+			}
 			return newError("reach the Kafka broker", err)
 		}
 		if len(md.Brokers) == 0 {
@@ -97,14 +108,34 @@ func (a *Admin) Ready(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
-	var e *Error
-	why := err.Error()
-	if errors.As(err, &e) {
-		why = e.Code.String()
-	}
-	return fmt.Errorf("no broker answered at %s within %s: %s; is it running, and is the address right? (%w)",
-		a.cfg.servers(), time.Since(start).Round(100*time.Millisecond), why, err)
+	return &unreachable{err: err, text: fmt.Sprintf("no broker answered at %s within %s: %s; is it running, and is the address right?",
+		a.cfg.servers(), time.Since(start).Round(100*time.Millisecond), a.whyNot(err))}
 }
+
+// quietWait is how long Ready waits before it says so.
+const quietWait = 2 * time.Second
+
+// whyNot is the client's last word on its connections, which tells a name that
+// does not resolve from a refused connection; without one it is err's.
+func (a *Admin) whyNot(err error) string {
+	if detail := a.detail.Load(); detail != nil {
+		return *detail
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Code.String()
+	}
+	return err.Error()
+}
+
+// unreachable says in one sentence what err was about.
+type unreachable struct {
+	text string
+	err  error
+}
+
+func (e *unreachable) Error() string { return e.text }
+func (e *unreachable) Unwrap() error { return e.err }
 
 // TopicSpec is a topic to create.
 type TopicSpec struct {
