@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sort"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -119,7 +120,11 @@ const quietWait = 2 * time.Second
 // does not resolve from a refused connection; without one it is err's.
 func (a *Admin) whyNot(err error) string {
 	if detail := a.detail.Load(); detail != nil {
-		return *detail
+		why, _, _ := strings.Cut(*detail, " (after ") // how long it took, in which state
+		if _, after, named := strings.Cut(why, "/bootstrap: "); named {
+			return after
+		}
+		return why
 	}
 	var e *Error
 	if errors.As(err, &e) {
