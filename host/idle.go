@@ -2,6 +2,8 @@ package host
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/sliphost/sliphost/abi"
@@ -45,7 +47,11 @@ func (w *worker) checkIdle(ctx context.Context, now time.Time) {
 		defer context.AfterFunc(w.host.draining, cancel)()
 		drained, err := w.drained(ctx)
 		if err != nil && w.host.draining.Err() == nil {
-			w.log.Warn("cannot tell whether the inputs are drained; trying again", "error", err)
+			level := slog.LevelWarn
+			if errors.Is(err, context.DeadlineExceeded) {
+				level = slog.LevelDebug // while a rebalance waits for another member
+			}
+			w.log.Log(ctx, level, "cannot tell whether the inputs are drained; trying again", "error", err)
 		}
 		if err != nil || !drained {
 			return
