@@ -251,3 +251,29 @@ func awaitOutput(t *testing.T, b *kafkatest.Broker, topic string, n int) {
 		}
 	}
 }
+
+// TestARecordOfTheTopicsLimitPasses copies a record that a topic takes by
+// default and librdkafka by its own default does not send.
+func TestARecordOfTheTopicsLimitPasses(t *testing.T) {
+	kafkatest.Each(t, func(t *testing.T, b *kafkatest.Broker) {
+		in, out := b.Topic(t, 1), b.Topic(t, 1)
+		dir := passThroughDir(t, b, in, out)
+		value := bytes.Repeat([]byte("v"), 1_048_000)
+		cfg := b.Config()
+		cfg.Properties["message.max.bytes"] = "1048588"
+		p, err := kafka.NewProducer(kafka.ProducerConfig{ClientConfig: cfg})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		p.Append(p.Topic(in), 0, nil, value, nil, -1)
+		if err := p.Flush(kafkatest.Context(t)); err != nil {
+			t.Fatal(err)
+		}
+		start(t, dir, "run", "--until-idle").end(t, time.Minute)
+		recs := b.ConsumeAll(t, out)
+		if len(recs) != 1 || !bytes.Equal(recs[0].Value, value) {
+			t.Fatalf("%d records came out", len(recs))
+		}
+	})
+}
