@@ -31,6 +31,34 @@ type Plan struct {
 	TopicCycle string
 }
 
+// reach lists the proxies that records of a source can come to, in the order
+// of Plan.Proxies.
+func (p *Plan) reach(source int) []int {
+	seen := map[int]bool{source: true}
+	var ids []int
+	for _, proxy := range p.Proxies {
+		for s := range seen {
+			if p.feeds(s, proxy) {
+				seen[proxy] = true
+				ids = append(ids, proxy)
+				break
+			}
+		}
+	}
+	return ids
+}
+
+func (p *Plan) feeds(source, proxy int) bool {
+	for _, hs := range p.Sources[source].Handlers {
+		for _, s := range p.Handlers[hs.Handler].Sinks {
+			if s.Kind == SinkProxy && s.Proxy == proxy {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // SourceKind says where a source's records come from.
 type SourceKind uint8
 
@@ -159,7 +187,8 @@ type OnError struct {
 
 // Options are the engine's own settings.
 type Options struct {
-	// Delivery is what is promised; only AtLeastOnce in this version.
+	// CommitInterval is the time between commits while there is something to
+	// commit.
 	CommitInterval time.Duration
 	// MaxRecords and MaxBytes bound one poll.
 	MaxRecords, MaxBytes int
