@@ -5,16 +5,21 @@ import (
 	"testing"
 
 	"github.com/sliphost/sliphost/abi"
+	"github.com/sliphost/sliphost/host/module"
 )
 
 // sinkhole is a producer that takes everything.
-type sinkhole struct{ n int }
+type sinkhole struct {
+	Transactions
+	n int
+}
 
 func (*sinkhole) Topic(string) int32                           { return 0 }
 func (s *sinkhole) Append(_, _ int32, _, _, _ []byte, _ int64) { s.n++ }
 func (*sinkhole) Send(context.Context) error                   { return nil }
 func (*sinkhole) Flush(context.Context) error                  { return nil }
 func (*sinkhole) Discard()                                     {}
+func (*sinkhole) Delivered(int32, int32) int64                 { return abi.OffsetNone }
 func (*sinkhole) Close() error                                 { return nil }
 
 // In steady state neither a record nor a batch allocates: not on its way
@@ -35,7 +40,7 @@ func TestDispatchAllocatesNothing(t *testing.T) {
 				sink := &sinkhole{}
 				h := New(plan, Options{}, []int{0}, 0, Backends{
 					Producer: func(context.Context, int, int) (Producer, error) { return sink, nil },
-					Invoker: func(context.Context, int, int) (Invoker, error) {
+					Invoker: func(context.Context, int, int, module.State) (Invoker, error) {
 						return &scripted{script: func(_ int, count int32) ([]byte, int32, error) { return reply, count, nil }}, nil
 					},
 					Clock: realClock{},

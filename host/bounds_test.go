@@ -7,6 +7,7 @@ import (
 
 	"github.com/sliphost/sliphost/abi"
 	"github.com/sliphost/sliphost/host/hosttest"
+	"github.com/sliphost/sliphost/host/module"
 )
 
 // unsureConsumer tells unknown ends the first times it is asked.
@@ -36,7 +37,7 @@ func TestUnknownEndsMoveNoPosition(t *testing.T) {
 					return &unsureConsumer{Consumer: b.Consumer("app"), left: 3}, nil
 				},
 				Producer: func(context.Context, int, int) (Producer, error) { return b.Producer(), nil },
-				Invoker: func(context.Context, int, int) (Invoker, error) {
+				Invoker: func(context.Context, int, int, module.State) (Invoker, error) {
 					return newFakeInvoker([]fakeFunc{passThrough}), nil
 				},
 				Clock: realClock{},

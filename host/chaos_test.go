@@ -194,7 +194,7 @@ func (c *chaos) join() {
 		return k, nil
 	}
 	modules := [][]fakeFunc{{c.handler("a"), c.handler("c"), c.handler("d")}, {c.handler("b")}}
-	bk.Invoker = func(_ context.Context, m, _ int) (Invoker, error) {
+	bk.Invoker = func(_ context.Context, m, _ int, _ module.State) (Invoker, error) {
 		return &moody{newFakeInvoker(modules[m]), c.luck}, nil
 	}
 	opts := Options{MaxRecords: 1 + c.rnd.IntN(20), CommitInterval: time.Duration(1+c.rnd.IntN(400)) * time.Millisecond}

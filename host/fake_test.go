@@ -74,6 +74,7 @@ func (f *fakeInvoker) Process(_ context.Context, handler, count int32, head, rec
 }
 
 func (f *fakeInvoker) RequestStop()                { f.stop.Store(true) }
+func (f *fakeInvoker) Renew()                      {}
 func (f *fakeInvoker) Close(context.Context) error { return nil }
 
 type realClock struct{}
@@ -91,7 +92,7 @@ func fakeHost(t testing.TB, b *hosttest.Broker, plan *Plan, opts Options, worker
 	return New(plan, opts, clusters, 0, Backends{
 		Consumer: func(context.Context, int, int) (Consumer, error) { return b.Consumer(plan.App), nil },
 		Producer: func(context.Context, int, int) (Producer, error) { return b.Producer(), nil },
-		Invoker: func(context.Context, int, int) (Invoker, error) {
+		Invoker: func(context.Context, int, int, module.State) (Invoker, error) {
 			return newFakeInvoker(funcs), nil
 		},
 		Clock: realClock{},

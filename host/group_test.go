@@ -12,6 +12,7 @@ import (
 
 	"github.com/sliphost/sliphost/abi"
 	"github.com/sliphost/sliphost/host/hosttest"
+	"github.com/sliphost/sliphost/host/module"
 )
 
 func passThrough(rec *abi.Record, emit func(abi.Output)) error {
@@ -150,7 +151,7 @@ func TestFaultsLoseNothing(t *testing.T) {
 				return c, nil
 			},
 			Producer: func(context.Context, int, int) (Producer, error) { return b.Producer(), nil },
-			Invoker: func(context.Context, int, int) (Invoker, error) {
+			Invoker: func(context.Context, int, int, module.State) (Invoker, error) {
 				return newFakeInvoker([]fakeFunc{passThrough}), nil
 			},
 			Clock: realClock{},

@@ -24,8 +24,10 @@ func fakeBackends(plan *Plan, brokers []*hosttest.Broker, modules ...[]fakeFunc)
 	return Backends{
 		Consumer: func(_ context.Context, c, _ int) (Consumer, error) { return brokers[c].Consumer(plan.App), nil },
 		Producer: func(_ context.Context, c, _ int) (Producer, error) { return brokers[c].Producer(), nil },
-		Invoker:  func(_ context.Context, m, _ int) (Invoker, error) { return newFakeInvoker(modules[m]), nil },
-		Clock:    realClock{},
+		Invoker: func(_ context.Context, m, _ int, _ module.State) (Invoker, error) {
+			return newFakeInvoker(modules[m]), nil
+		},
+		Clock: realClock{},
 	}
 }
 
@@ -186,6 +188,7 @@ func (s *scripted) Process(_ context.Context, _, count int32, _, _ []byte) ([]by
 	return s.script(s.calls, count)
 }
 func (s *scripted) RequestStop()                {}
+func (s *scripted) Renew()                      {}
 func (s *scripted) Close(context.Context) error { s.closed = true; return nil }
 
 // passReply is the reply of a pass-through to count records.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/sliphost/sliphost/abi"
 	"github.com/sliphost/sliphost/host/codec"
+	"github.com/sliphost/sliphost/state"
 )
 
 // Plan is a manifest resolved into what the engine runs: names are replaced
@@ -26,10 +27,75 @@ type Plan struct {
 	Proxies []int
 	// Modules are the ids of the modules.
 	Modules []string
+	// ExactlyOnce says that outputs, state and positions are one transaction.
+	ExactlyOnce bool
+	// Subs are the sub-topologies: what shares no source, proxy or cache.
+	Subs []Sub
+	// Caches are known to handlers and to the store by their positions.
+	Caches []Cache
+	// OnChange says what to do when the surroundings changed.
+	OnChange OnChange
 	// TopicCycle names a topic that the plan both reads and writes, which has
 	// no end to wait for; empty if there is none.
 	TopicCycle string
 }
+
+// Sub is a sub-topology. With a partition number it makes a task.
+type Sub struct {
+	// Name stands in logs and status: the first handler's id.
+	Name string
+	// Inputs are the sources of kind topic.
+	Inputs []int
+	// Caches are those of kind kv and local.
+	Caches []int
+}
+
+// Cache is one entry of Plan.Caches. Type and limits of its entries are known
+// to the store.
+type Cache struct {
+	ID   string
+	Kind state.Kind
+	Key  state.KeyType
+	// Cluster and Topic are those of the changelog, or of the topic that a
+	// global cache is read from. Log identifies that topic, so that one made
+	// anew is noticed; 0 if not known.
+	Cluster int
+	Topic   string
+	Log     uint32
+	// KeyCodec and ValueCodec decode a global cache's records.
+	KeyCodec, ValueCodec codec.Codec
+}
+
+// OnChange holds a policy for each way in which a group's offsets, its topics
+// and its changelogs can have been changed from outside.
+type OnChange struct {
+	RecordsGone    ChangePolicy
+	TopicRecreated ChangePolicy
+	OffsetsReset   ChangePolicy
+	ChangelogGone  ChangePolicy
+}
+
+// ChangePolicy is one of OnChange's choices.
+type ChangePolicy uint8
+
+// Change policies. Each field of OnChange takes some of them.
+const (
+	// ChangeFail stops the partition with a sentence.
+	ChangeFail ChangePolicy = iota
+	// ChangeEarliest and ChangeLatest go on with the oldest or the next record.
+	ChangeEarliest
+	ChangeLatest
+	// ChangeRestart begins as without an offset, by the topic's start policy.
+	ChangeRestart
+	// ChangeKeep and ChangeClear go on at the offset, with the caches as they
+	// are or empty.
+	ChangeKeep
+	ChangeClear
+	// ChangeLocal writes the changelog anew from the store on disk.
+	ChangeLocal
+	// ChangeEmpty goes on with empty caches.
+	ChangeEmpty
+)
 
 // reach lists the proxies that records of a source can come to, in the order
 // of Plan.Proxies.
@@ -81,6 +147,17 @@ type Source struct {
 	Cluster int
 	Topic   string
 	Start   Start
+	// Sub is the sub-topology's position in Plan.Subs.
+	Sub int
+	// Identity is a hash of the topic's id, 0 if not known: a topic of the same
+	// name that was made anew has another one.
+	Identity uint32
+	// Internal topics, those of repartitions, lose their records once these are
+	// committed.
+	Internal bool
+	// Lockstep says that handlers see each other's effects inside a batch, so
+	// that records go through all of them one at a time.
+	Lockstep bool
 	// Key and Value decode what the source delivers. A proxy's are nil: what
 	// was emitted is handed on as it is.
 	Key, Value codec.Codec
@@ -122,6 +199,10 @@ type Handler struct {
 	Module, Binding int
 	// ModuleSHA256 is the module's hash in hex, for dead letters.
 	ModuleSHA256 string
+	// Caches are the positions in Plan.Caches of the binding's caches.
+	Caches []int
+	// Staged bounds the bytes that one record may write to caches.
+	Staged int64
 	// Sinks are in the order of the binding.
 	Sinks   []Sink
 	OnError OnError

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/sliphost/sliphost/abi"
+	"github.com/sliphost/sliphost/host/module"
+	"github.com/sliphost/sliphost/state"
 )
 
 // Consumer is one member of the consumer group. It belongs to one worker: no
@@ -50,6 +52,12 @@ type Consumer interface {
 	OffsetsForTime(ctx context.Context, parts []abi.TopicPartition, ms int64) ([]int64, error)
 	// Partitions returns the number of partitions of each subscribed topic.
 	Partitions(ctx context.Context) ([]int32, error)
+	// GroupMetadata is the membership under which records were polled, as a
+	// producer's SendOffsets wants it: opaque, to be asked for anew each time.
+	GroupMetadata() ([]byte, error)
+	// Lost says that the membership is gone although no callback has run yet:
+	// nothing may be committed any more.
+	Lost() bool
 	// Close leaves the group after a last revoked callback. It never commits.
 	Close() error
 }
@@ -78,7 +86,48 @@ type Producer interface {
 	Flush(ctx context.Context) error
 	// Discard drops what is staged and not sent.
 	Discard()
+	// Delivered is the offset behind the last record of a topic's partition that
+	// this producer sent and the broker acknowledged, OffsetNone if there is none.
+	// topic is an id from Topic.
+	Delivered(topic, partition int32) int64
+	Transactions
 	// Close gives up what is not acknowledged.
+	Close() error
+}
+
+// Transactions are the calls of a producer with a transactional id; every
+// record it sends belongs to a transaction. Their errors may have the methods
+// Retriable, Abortable (the transaction must be aborted, then work goes on)
+// and Fatal (the producer is of no use any more). Any other error, an ended
+// context included, leaves the outcome unknown: the producer must be replaced.
+type Transactions interface {
+	// Init takes the transactional id over: it ends what an earlier producer
+	// with this id left open and fences it.
+	Init(ctx context.Context) error
+	// Begin opens a transaction, before the first Send.
+	Begin() error
+	// SendOffsets makes offsets of the consumer's group part of the transaction.
+	// group is from Consumer.GroupMetadata; an offset's topic is a position in
+	// topics.
+	SendOffsets(ctx context.Context, group []byte, topics []string, offsets []abi.TopicOffset) error
+	// Commit ends the transaction; after nil readers of committed records see it.
+	Commit(ctx context.Context) error
+	// Abort ends the transaction; nothing of it is ever seen.
+	Abort(ctx context.Context) error
+}
+
+// LogReader reads partitions without a group, committed records only. It
+// belongs to one goroutine.
+type LogReader interface {
+	// Open names the topics; their positions are ids.
+	Open(ctx context.Context, topics []string) error
+	// Add begins to read a partition at offset; Drop ends it.
+	Add(p abi.TopicPartition, offset int64) error
+	Drop(p abi.TopicPartition) error
+	// Poll is Consumer.Poll; b.Ends tells the ends that were reached.
+	Poll(b *abi.Packed, maxRecords, maxBytes int, wait time.Duration) error
+	// Bounds are Consumer.Bounds.
+	Bounds(ctx context.Context, parts []abi.TopicPartition) ([]Bounds, error)
 	Close() error
 }
 
@@ -95,6 +144,9 @@ type Invoker interface {
 	// RequestStop makes the guest return after the current record. It may be
 	// called from any goroutine.
 	RequestStop()
+	// Renew lets a fresh instance take over before the next call, because what
+	// this one saw was rolled back.
+	Renew()
 	Close(ctx context.Context) error
 }
 
@@ -126,7 +178,15 @@ type ConnectorSink interface {
 type Backends struct {
 	Consumer func(ctx context.Context, cluster, worker int) (Consumer, error)
 	Producer func(ctx context.Context, cluster, worker int) (Producer, error)
-	Invoker  func(ctx context.Context, module, worker int) (Invoker, error)
+	// Invoker opens an instance; state answers its calls about caches.
+	Invoker func(ctx context.Context, module, worker int, state module.State) (Invoker, error)
+	// LogReader reads changelogs of a cluster.
+	LogReader func(ctx context.Context, cluster int) (LogReader, error)
+	// Store keeps the caches of the plan, by its ids; nil without caches.
+	Store *state.Store
+	// Purge deletes the records of a topic's partitions before the given
+	// offsets, which nobody needs any more.
+	Purge func(ctx context.Context, cluster int, topic string, before map[int32]int64) error
 	// Source opens the connector of a source; Sink opens the n-th connector
 	// sink, again after it failed.
 	Source func(ctx context.Context, source int) (ConnectorSource, error)

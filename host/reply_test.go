@@ -13,6 +13,7 @@ import (
 
 	"github.com/sliphost/sliphost/abi"
 	"github.com/sliphost/sliphost/host/hosttest"
+	"github.com/sliphost/sliphost/host/module"
 )
 
 // runScript runs values through a scripted module until idle. It returns the
@@ -24,7 +25,7 @@ func runScript(t *testing.T, policy OnError, n int, script func(call int, count 
 	plan := onePlan(policy)
 	bk := fakeBackends(plan, one(b))
 	calls := 0
-	bk.Invoker = func(context.Context, int, int) (Invoker, error) {
+	bk.Invoker = func(context.Context, int, int, module.State) (Invoker, error) {
 		s := &scripted{script: func(_ int, count int32) ([]byte, int32, error) { calls++; return script(calls, count) }}
 		made = append(made, s)
 		return s, nil

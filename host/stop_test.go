@@ -10,6 +10,7 @@ import (
 
 	"github.com/sliphost/sliphost/abi"
 	"github.com/sliphost/sliphost/host/hosttest"
+	"github.com/sliphost/sliphost/host/module"
 )
 
 // failing makes a broker fail an operation while on is set.
@@ -119,7 +120,7 @@ func TestDrainFindsWorkersThatAreStillOpening(t *testing.T) {
 			b := newBroker(t, 1, "a")
 			plan := onePlan(OnError{})
 			bk := fakeBackends(plan, one(b), []fakeFunc{passThrough})
-			bk.Invoker = func(_ context.Context, _, w int) (Invoker, error) {
+			bk.Invoker = func(_ context.Context, _, w int, _ module.State) (Invoker, error) {
 				time.Sleep(time.Duration(w) * time.Millisecond)
 				return newFakeInvoker([]fakeFunc{passThrough}), nil
 			}
@@ -163,7 +164,7 @@ func TestADrainStopsAllHandlersAtTheSameRecord(t *testing.T) {
 		plan.Handlers = append(plan.Handlers, Handler{ID: "h2", Binding: 1, Sinks: []Sink{topicSink("out")}})
 		plan.Sources[0].Handlers = append(plan.Sources[0].Handlers, HandlerSource{Handler: 1})
 		bk := fakeBackends(plan, one(b))
-		bk.Invoker = func(context.Context, int, int) (Invoker, error) {
+		bk.Invoker = func(context.Context, int, int, module.State) (Invoker, error) {
 			return &honouring{newFakeInvoker([]fakeFunc{f1, f2})}, nil
 		}
 		h = New(plan, Options{}, []int{0}, 0, bk, discard)

@@ -125,7 +125,7 @@ func newWorker(h *Host, id, cluster int) *worker {
 // failed open.
 func (w *worker) open(ctx context.Context) error {
 	for i, name := range w.plan.Modules {
-		inv, err := w.backends.Invoker(ctx, i, w.id)
+		inv, err := w.backends.Invoker(ctx, i, w.id, nil)
 		if err != nil {
 			return fmt.Errorf("module %q: %w", name, err)
 		}
@@ -204,7 +204,7 @@ func (w *worker) reopen(ctx context.Context, module int) {
 	if err := w.invokers[module].Close(ctx); err != nil {
 		w.log.Warn("close a module instance", "module", w.plan.Modules[module], "error", err)
 	}
-	inv, err := w.backends.Invoker(ctx, module, w.id)
+	inv, err := w.backends.Invoker(ctx, module, w.id, nil)
 	if err != nil {
 		inv = absent{fmt.Errorf("module %q: start a new instance: %w", w.plan.Modules[module], err)}
 	}
@@ -218,6 +218,7 @@ func (a absent) Process(context.Context, int32, int32, []byte, []byte) ([]byte, 
 	return nil, 0, a.err
 }
 func (absent) RequestStop()                {}
+func (absent) Renew()                      {}
 func (absent) Close(context.Context) error { return nil }
 
 // stopping says that handlers are asked to return after the current record.

@@ -45,8 +45,8 @@ func (a *App) backends() host.Backends {
 	return host.Backends{
 		Consumer: a.consumer,
 		Producer: a.producer,
-		Invoker: func(ctx context.Context, i, worker int) (host.Invoker, error) {
-			return a.build.Invoker(ctx, i, worker, a.o.logger(), a.metric)
+		Invoker: func(ctx context.Context, i, worker int, state module.State) (host.Invoker, error) {
+			return a.build.Invoker(ctx, i, worker, state, a.o.logger(), a.metric)
 		},
 		Source: func(_ context.Context, i int) (host.ConnectorSource, error) { return a.source(i) },
 		Sink:   func(_ context.Context, i int) (host.ConnectorSink, error) { return a.sink(i) },
@@ -89,7 +89,7 @@ type MetricFunc func(handler string, kind abi.MetricKind, name []byte, value flo
 
 // Invoker opens an instance of the manifest's i-th module, whose logs go to
 // log and metrics to metric, which may be nil.
-func (b *Build) Invoker(ctx context.Context, i, worker int, log *slog.Logger, metric MetricFunc) (host.Invoker, error) {
+func (b *Build) Invoker(ctx context.Context, i, worker int, state module.State, log *slog.Logger, metric MetricFunc) (host.Invoker, error) {
 	init := b.Inits[i]
 	if init == nil {
 		return idle{}, nil
@@ -103,6 +103,7 @@ func (b *Build) Invoker(ctx context.Context, i, worker int, log *slog.Logger, me
 	mod := b.modules.list[i]
 	log = log.With("module", mod.Name(), "worker", worker)
 	hooks := module.Hooks{
+		State: state,
 		Log: func(handler int32, level abi.Level, msg []byte) {
 			log.Log(context.Background(), logLevel(level), string(msg), "handler", name(handler))
 		},
@@ -148,6 +149,7 @@ func (idle) Process(context.Context, int32, int32, []byte, []byte) ([]byte, int3
 	return nil, 0, fmt.Errorf("no handler uses this module")
 }
 func (idle) RequestStop()                {}
+func (idle) Renew()                      {}
 func (idle) Close(context.Context) error { return nil }
 
 // source opens the connector of a source of the plan.

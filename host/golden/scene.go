@@ -17,6 +17,7 @@ import (
 	"github.com/sliphost/sliphost/host/codec"
 	"github.com/sliphost/sliphost/host/hosttest"
 	"github.com/sliphost/sliphost/host/manifest"
+	"github.com/sliphost/sliphost/host/module"
 )
 
 // scene is a manifest set up for one test.
@@ -237,8 +238,8 @@ func (s *scene) backends() host.Backends {
 			return &consumer{Consumer: s.feed.broker.Consumer(s.plan.App), feed: s.feed}, nil
 		},
 		Producer: func(context.Context, int, int) (host.Producer, error) { return s.feed.broker.Producer(), nil },
-		Invoker: func(ctx context.Context, i, worker int) (host.Invoker, error) {
-			return s.b.Invoker(ctx, i, worker, s.log, nil)
+		Invoker: func(ctx context.Context, i, worker int, st module.State) (host.Invoker, error) {
+			return s.b.Invoker(ctx, i, worker, st, s.log, nil)
 		},
 		Source: func(_ context.Context, i int) (host.ConnectorSource, error) { return s.sources[i], nil },
 		Sink:   func(_ context.Context, i int) (host.ConnectorSink, error) { return s.sinks[i], nil },

@@ -126,10 +126,30 @@ func (s *Slot) use(in *instance) {
 func (s *Slot) retire() {
 	s.stopMu.Lock()
 	s.stop.Store(false)
+	s.stopMu.Unlock()
+	s.drop()
+}
+
+// drop closes the active instance; the next call starts with the spare.
+func (s *Slot) drop() {
+	s.stopMu.Lock()
 	s.stopWord = nil
 	s.stopMu.Unlock()
 	s.active.close()
 	s.active = nil
+}
+
+// Renew drops the active instance, so that the next call starts with the spare:
+// its memory saw records whose effects were rolled back. A stop request stays.
+// It must not run during another call.
+func (s *Slot) Renew() {
+	if !s.busy.CompareAndSwap(false, true) {
+		return
+	}
+	defer s.busy.Store(false)
+	if s.active != nil {
+		s.drop()
+	}
 }
 
 // ready makes sure there is an active instance.

@@ -1,0 +1,4 @@
+package state
+
+// Store is the process's state.
+type Store struct{}
