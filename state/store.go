@@ -1,4 +1,1 @@
 package state
-
-// Store is the process's state.
-type Store struct{}
