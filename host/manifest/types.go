@@ -27,12 +27,15 @@ type Manifest struct {
 	Membership Membership
 	Profile    Profile
 	// Clusters has [kafka] first, then each [kafka.NAME].
-	Clusters []Cluster
-	Topics   []Topic
-	Proxies  []Proxy
-	Modules  []Module
-	Handlers []Handler
-	Admin    Admin
+	Clusters     []Cluster
+	Topics       []Topic
+	Repartitions []Repartition
+	Proxies      []Proxy
+	Caches       []Cache
+	Modules      []Module
+	Handlers     []Handler
+	OnChange     OnChange
+	Admin        Admin
 	// Warnings are the findings that do not prevent a run, sorted by position.
 	Warnings Errors
 
@@ -148,8 +151,8 @@ type Start struct {
 // Codec says what the bytes of a key or value are.
 type Codec string
 
-// Codecs. CodecNone is that of endpoints without an encoding: proxies carry
-// what a handler emits, timers carry nothing.
+// Codecs. CodecNone is that of endpoints without an encoding: proxies and
+// repartitions carry what a handler emits, timers carry nothing.
 const (
 	CodecNone   Codec = ""
 	CodecRaw    Codec = "raw"
@@ -163,7 +166,7 @@ type Repr uint8
 // Representations. Raw and string reach a handler as the bytes they are
 // (string checked to be UTF-8), everything else as MessagePack.
 const (
-	// ReprAny is a proxy's: whatever was emitted into it.
+	// ReprAny is that of proxies and repartitions: whatever was emitted there.
 	ReprAny Repr = iota
 	ReprBytes
 	ReprValue
@@ -209,6 +212,8 @@ type Limits struct {
 	// Fuel is per record, 0 without a limit; Deadline likewise.
 	Fuel     int64
 	Deadline time.Duration
+	// Staged is the most bytes that one record may write to caches.
+	Staged int64
 }
 
 // Handler binds a function of a module to sources and sinks.
@@ -221,13 +226,16 @@ type Handler struct {
 	Function string
 	Sources  []Endpoint
 	// Sinks are in the order of the document, in list and table form alike.
-	Sinks   []Sink
+	Sinks []Sink
+	// Caches are in the order of the document.
+	Caches  []CacheBinding
 	Params  []Param
 	OnError OnError
 
-	// sources and sinks hold the texts until they are resolved.
+	// sources, sinks and caches hold the texts until they are resolved.
 	sources []string
 	sinks   bindings
+	caches  bindings
 }
 
 // Sink is an endpoint under the name the module knows it by.
@@ -244,6 +252,7 @@ type EndpointKind uint8
 const (
 	EndpointTopic EndpointKind = iota
 	EndpointProxy
+	EndpointRepartition
 	EndpointTimer
 	EndpointFile
 	EndpointStdin
@@ -255,7 +264,7 @@ type Endpoint struct {
 	Kind EndpointKind
 	// Text is the endpoint as the manifest has it, such as "timer:1m".
 	Text string
-	// Index is the place in Topics or Proxies, -1 for other kinds.
+	// Index is the place in Topics, Proxies or Repartitions, -1 for other kinds.
 	Index int
 	// Path is a file's, joined with the manifest's directory.
 	Path string

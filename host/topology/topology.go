@@ -30,6 +30,10 @@ type Topology struct {
 	// Loops are the ways on which a record's outputs can come back as input
 	// through topics. An application with one is never idle.
 	Loops []Loop
+	// Home is the index in the manifest's Clusters of the one that files, stdin
+	// and timers write to when a transaction must be on one cluster: the first
+	// that is read, else the first that is written.
+	Home int
 
 	manifest *manifest.Manifest
 }
@@ -40,6 +44,23 @@ type Source struct {
 	// Readers are the handlers that get each record, in the manifest's order.
 	Readers []Reader
 	Sub     int
+	// Caches are the indexes in the manifest's Caches of those of kind kv and
+	// local that handling a record of the source can touch, ascending.
+	Caches []int
+	// Lockstep is set when handlers would see each other's effects inside a
+	// batch, so that each record goes through all of them before the next one
+	// does. Shared has the reasons, by ascending cache.
+	Lockstep bool
+	Shared   []Shared
+}
+
+// Shared is a cache of kind kv or local that several handlers touch on behalf
+// of one source, or one handler on several ways.
+type Shared struct {
+	// Cache is the index in the manifest's Caches.
+	Cache int
+	// Handlers are ascending; a single one is reached on several ways.
+	Handlers []int
 }
 
 // Reader is a handler as a reader of a source or proxy.
@@ -61,6 +82,9 @@ type Handler struct {
 	Sinks []Sink
 	// DeadLetters is the index in Outputs of the dead-letter topic, or -1.
 	DeadLetters int
+	// Caches are the indexes in the manifest's Caches, in the order of the
+	// handler's bindings.
+	Caches []int
 	// Mixed is set when the sinks take both bytes and typed values, so that no
 	// single output can go to every sink.
 	Mixed bool
@@ -106,13 +130,27 @@ type Output struct {
 	DeadLetters []int
 }
 
-// Sub is a sub-topology: handlers connected through proxies or shared
-// sources. All lists are ascending.
+// Sub is a sub-topology: handlers connected through proxies, shared sources
+// or caches that are not global. All lists are ascending.
 type Sub struct {
 	Handlers, Sources, Proxies, Outputs []int
-	// Clusters are the indexes in the manifest's Clusters of all topics that
-	// the sub-topology reads or writes.
+	// Inputs are those of Sources that have partitions: topics and
+	// repartitions.
+	Inputs []int
+	// Caches are the indexes in the manifest's Caches of those of kind kv and
+	// local, Globals of the global ones that its handlers read.
+	Caches, Globals []int
+	// Cluster is the index in the manifest's Clusters of the one that all
+	// Inputs and the changelogs are on; -1 without inputs, or with inputs on
+	// several, which only a sub-topology without Caches can have.
+	Cluster int
+	// Clusters are the indexes in the manifest's Clusters of all topics and
+	// repartitions that the sub-topology reads or writes.
 	Clusters []int
+	// Joins is set when there are Caches and several Inputs: these must have
+	// equal partition counts, and one worker owns equal partition numbers of
+	// all of them.
+	Joins bool
 }
 
 // Loop is a way round through topics, as the nodes' names in the order in
