@@ -45,9 +45,9 @@ func (w *worker) commitOffsets(ctx context.Context) error {
 		return nil
 	}
 	var offsets []abi.TopicOffset
-	for part, t := range w.tasks {
-		if t.next != t.committed {
-			offsets = append(offsets, abi.TopicOffset{TopicPartition: part, Offset: t.next})
+	for part, in := range w.inputs {
+		if in.next != in.committed {
+			offsets = append(offsets, abi.TopicOffset{TopicPartition: part, Offset: in.next})
 		}
 	}
 	if len(offsets) == 0 {
@@ -57,21 +57,21 @@ func (w *worker) commitOffsets(ctx context.Context) error {
 		return err
 	}
 	for _, o := range offsets {
-		w.tasks[o.TopicPartition].committed = o.Offset
+		w.inputs[o.TopicPartition].committed = o.Offset
 	}
 	return nil
 }
 
 // commitConnectors stores the positions of files.
 func (w *worker) commitConnectors() error {
-	for _, t := range w.connectors {
-		if t.next == t.committed {
+	for _, in := range w.connectors {
+		if in.next == in.committed {
 			continue
 		}
-		if err := t.connector.Commit(t.next); err != nil {
-			return fmt.Errorf("source %q: store the position: %w", w.plan.Sources[t.source].ID, err)
+		if err := in.connector.Commit(in.next); err != nil {
+			return fmt.Errorf("source %q: store the position: %w", w.plan.Sources[in.source].ID, err)
 		}
-		t.committed = t.next
+		in.committed = in.next
 	}
 	return nil
 }
@@ -109,18 +109,18 @@ func (w *worker) giveUp(ctx context.Context, err error) error {
 	// What is under way may be refused as well. Told later, that would be taken
 	// for a refusal of what is sent from here on.
 	_ = w.settle(ctx)
-	for part, t := range w.tasks {
+	for part, in := range w.inputs {
 		if w.givenUp >= carefulAfter {
-			t.careful = max(t.careful, t.next)
+			in.careful = max(in.careful, in.next)
 		}
-		paused := t.paused
-		t.paused = false
-		err := w.consumer.Seek(part, t.rewind())
+		paused := in.paused
+		in.paused = false
+		err := w.consumer.Seek(part, in.rewind())
 		if err == nil && paused {
 			err = w.consumer.Resume([]abi.TopicPartition{part})
 		}
 		if err != nil {
-			return w.restart(ctx, fmt.Errorf("go back on %s[%d]: %w", w.plan.Sources[t.source].Topic, part.Partition, err))
+			return w.restart(ctx, fmt.Errorf("go back on %s[%d]: %w", w.plan.Sources[in.source].Topic, part.Partition, err))
 		}
 	}
 	w.publish()
@@ -130,8 +130,8 @@ func (w *worker) giveUp(ctx context.Context, err error) error {
 // canRewind says whether all that is not committed can be had again: files and
 // standard input cannot, except by a new start of the host.
 func (w *worker) canRewind() bool {
-	for _, t := range w.connectors {
-		if t.next != t.committed {
+	for _, in := range w.connectors {
+		if in.next != in.committed {
 			return false
 		}
 	}
@@ -160,7 +160,7 @@ func (w *worker) restart(ctx context.Context, err error) error {
 	w.uncommitted, w.fatal, w.refused = false, nil, nil
 	w.idle.Store(false)
 	w.closeClients()
-	clear(w.tasks)
+	clear(w.inputs)
 	w.publish()
 	if err := w.pause(ctx, wait); err != nil || w.drain.Load() {
 		return err
@@ -214,18 +214,18 @@ func (w *worker) publish() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.status.Partitions = w.status.Partitions[:0]
-	all := w.allTasks(nil)
-	slices.SortFunc(all, func(a, b *task) int {
+	all := w.allInputs(nil)
+	slices.SortFunc(all, func(a, b *input) int {
 		return cmp.Or(cmp.Compare(a.source, b.source), cmp.Compare(a.partition, b.partition))
 	})
-	for _, t := range all {
-		s := &w.plan.Sources[t.source]
-		p := PartitionStatus{Source: s.ID, Topic: s.Topic, Partition: t.partition, Next: t.next, Committed: t.committed}
-		for _, r := range t.backlog.runs {
+	for _, in := range all {
+		s := &w.plan.Sources[in.source]
+		p := PartitionStatus{Source: s.ID, Topic: s.Topic, Partition: in.partition, Next: in.next, Committed: in.committed}
+		for _, r := range in.backlog.runs {
 			p.Waiting += int64(r.Count)
 		}
-		if t.stopped != nil {
-			p.Stopped = t.stopped.Error()
+		if in.stopped != nil {
+			p.Stopped = in.stopped.Error()
 		}
 		w.status.Partitions = append(w.status.Partitions, p)
 	}

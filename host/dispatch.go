@@ -15,7 +15,7 @@ import (
 // have emitted them. DESIGN.md, "The way of a batch", has the argument.
 type run struct {
 	w    *worker
-	task *task
+	in   *input
 	root *batch
 	// limit is the first root whose effects are not emitted.
 	limit int
@@ -32,19 +32,19 @@ type run struct {
 // producers. It returns the number of records that are done with: their
 // outputs are handed over, so the position may move behind them at the next
 // commit. A hold says when to go on with the rest.
-func (w *worker) dispatch(ctx context.Context, t *task, head abi.BatchHeader, wire []byte) (done int, h *hold, err error) {
+func (w *worker) dispatch(ctx context.Context, in *input, head abi.BatchHeader, wire []byte) (done int, h *hold, err error) {
 	w.arena.reset()
 	w.generation++
-	src := &w.plan.Sources[t.source]
-	root := w.batches[t.source]
+	src := &w.plan.Sources[in.source]
+	root := w.batches[in.source]
 	root.load(src, head, wire)
 	root.generation = w.generation
 	r := &w.run
-	*r = run{w: w, task: t, root: root, limit: root.len(), careful: t.next < t.careful}
+	*r = run{w: w, in: in, root: root, limit: root.len(), careful: in.next < in.careful}
 	if err := r.handlers(ctx, root); err != nil {
 		return 0, nil, err
 	}
-	for _, p := range w.reach[t.source] {
+	for _, p := range w.reach[in.source] {
 		b := w.batches[p]
 		r.assemble(b)
 		if b.len() == 0 {
@@ -99,7 +99,7 @@ func (r *run) call(ctx context.Context, b *batch, c *call, handler int) error {
 				continue
 			}
 		}
-		if again == from || r.careful && len(r.task.refusals) > 0 {
+		if again == from || r.careful && len(r.in.refusals) > 0 {
 			to = from + 1 // the next one's output may be the refused one
 		}
 		to = min(to, from+most)

@@ -39,8 +39,8 @@ func (w *worker) assigned(ctx context.Context, parts []abi.TopicPartition) []int
 	}
 	for i, p := range parts {
 		source := w.topics[p.Topic]
-		t := &task{source: source, partition: p.Partition, kafka: p, next: starts[i], start: starts[i], delivered: starts[i], committed: abi.OffsetNone}
-		w.tasks[p] = t
+		in := &input{source: source, partition: p.Partition, kafka: p, next: starts[i], start: starts[i], delivered: starts[i], committed: abi.OffsetNone}
+		w.inputs[p] = in
 		w.log.Debug("partition assigned", "topic", w.plan.Sources[source].Topic, "partition", p.Partition, "offset", starts[i])
 	}
 	// The position of a partition without one is committed as well: otherwise
@@ -126,7 +126,7 @@ func (w *worker) revoked(ctx context.Context, parts []abi.TopicPartition, lost b
 		if lost {
 			w.log.Warn("partition lost", "topic", w.plan.Sources[w.topics[p.Topic]].Topic, "partition", p.Partition)
 		}
-		delete(w.tasks, p)
+		delete(w.inputs, p)
 	}
 	w.publish()
 }

@@ -31,9 +31,9 @@ type worker struct {
 	outlets   [][]*outlet // by handler and sink
 	letters   []*outlet   // by handler
 
-	tasks      map[abi.TopicPartition]*task
-	connectors []*task // of worker 0
-	listed     []*task // what retries goes through
+	inputs      map[abi.TopicPartition]*input
+	connectors []*input // of worker 0
+	listed     []*input // what retries goes through
 	packed     abi.Packed
 	lines      abi.Packed // of connectors
 
@@ -94,7 +94,7 @@ func newWorker(h *Host, id, cluster int) *worker {
 		host: h, id: id, cluster: cluster,
 		plan: h.plan, opts: h.opts, backends: &h.backends,
 		log:     h.log.With("worker", id),
-		tasks:   map[abi.TopicPartition]*task{},
+		inputs:   map[abi.TopicPartition]*input{},
 		feeders: map[*Source][]feeder{},
 	}
 	w.invokers = make([]Invoker, len(w.plan.Modules))
@@ -143,7 +143,7 @@ func (w *worker) open(ctx context.Context) error {
 			if err != nil {
 				return fmt.Errorf("source %q: %w", w.plan.Sources[i].ID, err)
 			}
-			w.connectors = append(w.connectors, &task{source: i, connector: c, next: abi.OffsetNone, committed: abi.OffsetNone, careful: abi.OffsetNone})
+			w.connectors = append(w.connectors, &input{source: i, connector: c, next: abi.OffsetNone, committed: abi.OffsetNone, careful: abi.OffsetNone})
 		}
 	}
 	return w.join(ctx)
@@ -172,9 +172,9 @@ func (w *worker) join(ctx context.Context) error {
 // commit, which the revoked callback does.
 func (w *worker) close(ctx context.Context) {
 	w.closeClients()
-	for _, t := range w.connectors {
-		if err := t.connector.Close(); err != nil {
-			w.log.Error("close a source", "source", w.plan.Sources[t.source].ID, "error", err)
+	for _, in := range w.connectors {
+		if err := in.connector.Close(); err != nil {
+			w.log.Error("close a source", "source", w.plan.Sources[in.source].ID, "error", err)
 		}
 	}
 	for _, inv := range w.invokers {
@@ -298,28 +298,28 @@ func (w *worker) wait(now time.Time, busy bool) time.Duration {
 		return 0
 	}
 	d := pollWait
-	for _, t := range w.connectors {
-		if !t.eof && !t.held() {
+	for _, in := range w.connectors {
+		if !in.eof && !in.held() {
 			d = connectorWait
 		}
 	}
 	if w.idle.Load() {
 		d = connectorWait // the end of the run is near
 	}
-	for _, t := range w.tasks {
-		if !t.reseek.IsZero() {
-			d = min(d, t.reseek.Sub(now))
+	for _, in := range w.inputs {
+		if !in.reseek.IsZero() {
+			d = min(d, in.reseek.Sub(now))
 		}
 	}
 	if w.uncommitted {
 		d = min(d, w.lastCommit.Add(w.opts.CommitInterval).Sub(now))
 	}
-	w.listed = w.allTasks(w.listed[:0])
-	for _, t := range w.listed {
+	w.listed = w.allInputs(w.listed[:0])
+	for _, in := range w.listed {
 		switch {
-		case t.held():
-			d = min(d, t.due.Sub(now))
-		case !t.backlog.empty():
+		case in.held():
+			d = min(d, in.due.Sub(now))
+		case !in.backlog.empty():
 			return 0
 		}
 	}
@@ -335,11 +335,11 @@ func (w *worker) pollTopics(ctx context.Context, wait time.Duration) error {
 		return w.consumerError(ctx, err)
 	}
 	for _, run := range w.packed.Runs {
-		t := w.tasks[abi.TopicPartition{Topic: run.Topic, Partition: run.Partition}]
-		if t == nil {
+		in := w.inputs[abi.TopicPartition{Topic: run.Topic, Partition: run.Partition}]
+		if in == nil {
 			continue // revoked in this very poll
 		}
-		if err := w.accept(ctx, t, run, w.packed.Buf[run.Start:run.End]); err != nil {
+		if err := w.accept(ctx, in, run, w.packed.Buf[run.Start:run.End]); err != nil {
 			return err
 		}
 		if w.drain.Load() {
@@ -352,9 +352,9 @@ func (w *worker) pollTopics(ctx context.Context, wait time.Duration) error {
 	for _, end := range w.packed.Ends {
 		// What lies between the last record and the end are records of aborted
 		// transactions and markers: nothing to process, but to pass.
-		if t := w.tasks[end.TopicPartition]; t != nil {
-			t.end = end.Offset
-			w.passEnd(t)
+		if in := w.inputs[end.TopicPartition]; in != nil {
+			in.end = end.Offset
+			w.passEnd(in)
 		}
 	}
 	return nil
@@ -362,9 +362,9 @@ func (w *worker) pollTopics(ctx context.Context, wait time.Duration) error {
 
 // passEnd moves t to the end of its partition, once nothing waits before it:
 // the consumer tells an end once.
-func (w *worker) passEnd(t *task) {
-	if t.backlog.empty() && t.end > t.next {
-		t.next = t.end
+func (w *worker) passEnd(in *input) {
+	if in.backlog.empty() && in.end > in.next {
+		in.next = in.end
 		w.uncommitted = true
 	}
 }
@@ -377,9 +377,9 @@ func (w *worker) sleep(ctx context.Context, d time.Duration) error {
 	timer, stop := w.backends.Clock.NewTimer(d)
 	defer stop()
 	var ready <-chan struct{}
-	for _, t := range w.connectors {
-		if !t.eof && !t.held() {
-			ready = t.connector.Ready() // one of them; the others within the wait
+	for _, in := range w.connectors {
+		if !in.eof && !in.held() {
+			ready = in.connector.Ready() // one of them; the others within the wait
 		}
 	}
 	select {
@@ -394,21 +394,21 @@ func (w *worker) sleep(ctx context.Context, d time.Duration) error {
 // pollConnectors takes what files, stdin and timers have. busy says that
 // there may be more at once.
 func (w *worker) pollConnectors(ctx context.Context) (busy bool, err error) {
-	for _, t := range w.connectors {
-		if t.eof || t.held() {
+	for _, in := range w.connectors {
+		if in.eof || in.held() {
 			continue
 		}
-		eof, err := t.connector.Poll(&w.lines, w.opts.MaxRecords, w.opts.MaxBytes)
+		eof, err := in.connector.Poll(&w.lines, w.opts.MaxRecords, w.opts.MaxBytes)
 		if err != nil {
-			return false, fmt.Errorf("source %q: %w", w.plan.Sources[t.source].ID, err)
+			return false, fmt.Errorf("source %q: %w", w.plan.Sources[in.source].ID, err)
 		}
-		t.eof = eof
+		in.eof = eof
 		for _, run := range w.lines.Runs {
 			busy = true
 			if w.drain.Load() {
 				return busy, nil
 			}
-			if err := w.accept(ctx, t, run, w.lines.Buf[run.Start:run.End]); err != nil {
+			if err := w.accept(ctx, in, run, w.lines.Buf[run.Start:run.End]); err != nil {
 				return false, err
 			}
 		}
@@ -416,10 +416,10 @@ func (w *worker) pollConnectors(ctx context.Context) (busy bool, err error) {
 	return busy, nil
 }
 
-// allTasks appends the tasks of topics and connectors to list.
-func (w *worker) allTasks(list []*task) []*task {
-	for _, t := range w.tasks {
-		list = append(list, t)
+// allInputs appends the tasks of topics and connectors to list.
+func (w *worker) allInputs(list []*input) []*input {
+	for _, in := range w.inputs {
+		list = append(list, in)
 	}
 	return append(list, w.connectors...)
 }

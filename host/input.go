@@ -8,7 +8,7 @@ import (
 
 // task is one partition of one source that this worker owns: its position and
 // what is held back of it. A connector's source has the one partition 0.
-type task struct {
+type input struct {
 	source    int
 	partition int32
 	// kafka is the partition as the consumer names it, for topics.
@@ -48,21 +48,21 @@ type task struct {
 }
 
 // held says that the records behind next wait, so that new ones must queue.
-func (t *task) held() bool { return !t.due.IsZero() }
+func (in *input) held() bool { return !in.due.IsZero() }
 
 // rewind forgets everything that is not committed and returns the offset to
 // deliver again.
-func (t *task) rewind() int64 {
-	t.next = t.committed
-	if t.next == abi.OffsetNone {
-		t.next = t.start
+func (in *input) rewind() int64 {
+	in.next = in.committed
+	if in.next == abi.OffsetNone {
+		in.next = in.start
 	}
-	t.backlog.clear()
-	t.due, t.reseek, t.stopped, t.tries = time.Time{}, time.Time{}, nil, 0
-	clear(t.attempts)
-	clear(t.refusals)
-	t.delivered, t.end = t.next, 0
-	return t.next
+	in.backlog.clear()
+	in.due, in.reseek, in.stopped, in.tries = time.Time{}, time.Time{}, nil, 0
+	clear(in.attempts)
+	clear(in.refusals)
+	in.delivered, in.end = in.next, 0
+	return in.next
 }
 
 // backlog holds records of one partition in wire form, in order.
