@@ -15,15 +15,19 @@ const carefulAfter = 2
 // has the output that is refused.
 const carefulTries = 4
 
-// processCarefully runs records one by one, each with a flush of its own, so
-// that a refused output is known by its record and by the handler's call that
+// processCarefully runs records one by one, each with a flush of its own (with
+// exactly-once, a transaction of its own), so that a refused output is known by its record and by the handler's call that
 // emitted it. That call has then failed, and its policy acts. Without this an
 // output that the broker never takes would be tried for ever, together with
 // everything around it.
 func (w *worker) processCarefully(ctx context.Context, in *input, run *abi.Run, wire []byte) (done int, err error) {
 	// The outputs of other partitions must be out of the way: a refusal of one of
 	// them is not this partition's alone, and the worker goes back.
-	if w.refused != nil || w.flush(ctx) != nil {
+	if w.refused != nil || w.aborted != nil {
+		return 0, ctx.Err()
+	}
+	if err := w.settleAlone(ctx); err != nil {
+		w.fail(err)
 		return 0, ctx.Err()
 	}
 	for at := 0; done < int(run.Count) && !in.held() && !w.drain.Load(); {
@@ -48,11 +52,7 @@ func (w *worker) processAlone(ctx context.Context, in *input, run *abi.Run, wire
 		if err != nil || n == 0 {
 			return 0, err
 		}
-		err = w.send(ctx)
-		if err == nil {
-			err = w.flush(ctx)
-		}
-		if err == nil {
+		if err = w.settleAlone(ctx); err == nil {
 			w.passed(in)
 			return 1, nil
 		}
@@ -62,9 +62,9 @@ func (w *worker) processAlone(ctx context.Context, in *input, run *abi.Run, wire
 		// The record is not done with after all.
 		key, known := w.guilty(err)
 		in.next = next
-		w.discard()
-		_ = w.settle(ctx) // what is under way belongs to this try
-		w.refused = nil
+		if err := w.rollback(ctx, err); err != nil {
+			return 0, err
+		}
 		if !known || try == carefulTries {
 			w.holdInput(in, &hold{reason: err, stopped: true})
 			return 0, nil
@@ -74,6 +74,20 @@ func (w *worker) processAlone(ctx context.Context, in *input, run *abi.Run, wire
 		}
 		in.refusals[key] = err.Error()
 	}
+}
+
+// settleAlone makes what was done so far stand by itself.
+func (w *worker) settleAlone(ctx context.Context) error {
+	if w.plan.ExactlyOnce {
+		return w.commit(ctx)
+	}
+	if err := w.stageChangelogs(); err != nil {
+		return err
+	}
+	if err := w.send(ctx); err != nil {
+		return err
+	}
+	return w.flush(ctx)
 }
 
 // settle waits for what was sent, whatever becomes of it.

@@ -9,6 +9,7 @@ import (
 // task is one partition of one source that this worker owns: its position and
 // what is held back of it. A connector's source has the one partition 0.
 type input struct {
+	task      *task
 	source    int
 	partition int32
 	// kafka is the partition as the consumer names it, for topics.
@@ -17,6 +18,10 @@ type input struct {
 	// the one the group has, OffsetNone if it has none; start is where delivery
 	// began.
 	next, committed, start int64
+	// meta came with the committed offset; hadOffset says that there was one,
+	// foreign that it was not ours.
+	meta               offsetMeta
+	hadOffset, foreign bool
 	// delivered is the offset the consumer delivers next.
 	delivered int64
 	// end is the end of the partition that the consumer told of last; every
@@ -48,7 +53,27 @@ type input struct {
 }
 
 // held says that the records behind next wait, so that new ones must queue.
-func (in *input) held() bool { return !in.due.IsZero() }
+func (in *input) held() bool { return !in.due.IsZero() || in.task.phase != taskRunning }
+
+// restoreAttempts takes over how often the record at the position was tried by
+// an earlier owner.
+func (in *input) restoreAttempts(plan *Plan) {
+	for _, a := range in.meta.attempts {
+		for h := range plan.Handlers {
+			if nameHash(plan.Handlers[h].ID) != a.handler {
+				continue
+			}
+			for s := range plan.Sources {
+				if nameHash(plan.Sources[s].ID) == a.source {
+					if in.attempts == nil {
+						in.attempts = map[callKey]int{}
+					}
+					in.attempts[callKey{handler: &plan.Handlers[h], source: &plan.Sources[s], nth: a.nth}] = a.n
+				}
+			}
+		}
+	}
+}
 
 // rewind forgets everything that is not committed and returns the offset to
 // deliver again.

@@ -1,0 +1,191 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sliphost/sliphost/abi"
+	"github.com/sliphost/sliphost/state"
+)
+
+// task is one partition of a sub-topology in one worker: the inputs with that
+// partition number, the cache partitions they share, and their stream time. It
+// runs once all of its inputs are here and its caches are restored.
+type task struct {
+	taskKey
+	name   string
+	inputs []*input
+	// caches holds the attached partitions by the plan's ids; nil where the
+	// sub-topology has no such cache, and as a whole without any.
+	caches []*state.Partition
+	// streamTime is the largest timestamp seen, in milliseconds, -1 for none.
+	streamTime int64
+	phase      taskPhase
+	// targets are what the caches must be restored to.
+	targets []target
+	// clear says that the caches are to be emptied before the first record,
+	// because a policy wants it; rewrite that they go into a new changelog.
+	clear, rewrite bool
+	// changed says that a position or a cache was, since the last commit.
+	changed bool
+	// restored is when the restore began.
+	restored time.Time
+}
+
+type taskKey struct {
+	sub       int
+	partition int32
+}
+
+type taskPhase uint8
+
+const (
+	// taskWaiting: an input is missing, or positions are not compared yet.
+	taskWaiting taskPhase = iota
+	// taskRestoring: changelogs are being read.
+	taskRestoring
+	// taskRunning: records are processed.
+	taskRunning
+)
+
+// target is where a cache's partition has to be before its task runs.
+type target struct {
+	cache int
+	pos   state.Position
+	// from is where reading the changelog begins.
+	from int64
+}
+
+// taskFor returns the task that an input belongs to, made if there is none.
+func (w *worker) taskFor(source int, partition int32) *task {
+	sub := w.plan.Sources[source].Sub
+	key := taskKey{sub, partition}
+	t := w.tasks[key]
+	if t == nil {
+		t = &task{taskKey: key, streamTime: -1}
+		if sub < len(w.plan.Subs) {
+			t.name = w.plan.Subs[sub].Name
+		}
+		if !w.stateful(sub) {
+			t.phase = taskRunning
+		}
+		w.tasks[key] = t
+	}
+	return t
+}
+
+// stateful says whether a sub-topology has caches of its own.
+func (w *worker) stateful(sub int) bool {
+	return sub < len(w.plan.Subs) && len(w.plan.Subs[sub].Caches) > 0
+}
+
+// complete says that every input of the task is here.
+func (w *worker) complete(t *task) bool {
+	return len(t.inputs) == len(w.plan.Subs[t.sub].Inputs)
+}
+
+// attach makes the restored caches of t usable.
+func (w *worker) attach(t *task) error {
+	t.caches = make([]*state.Partition, len(w.plan.Caches))
+	for _, c := range w.plan.Subs[t.sub].Caches {
+		p, err := w.overlay.Attach(c, t.partition)
+		if err != nil {
+			return fmt.Errorf("cache %q partition %d: %w", w.plan.Caches[c].ID, t.partition, err)
+		}
+		t.caches[c] = p
+		if pos := p.Position(); pos.Log != w.plan.Caches[c].Log {
+			p.SetPosition(state.Position{Log: w.plan.Caches[c].Log})
+		}
+	}
+	if t.clear {
+		if err := w.clearCaches(t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// clearCaches stages the removal of everything a task has stored.
+func (w *worker) clearCaches(t *task) error {
+	for _, p := range t.caches {
+		if p == nil {
+			continue
+		}
+		if err := p.DeleteRange(nil, nil, 0); err != nil {
+			return fmt.Errorf("empty cache %q: %w", w.plan.Caches[p.Cache()].ID, err)
+		}
+	}
+	w.overlay.Forget()
+	t.clear, t.changed, w.uncommitted = false, true, true
+	return nil
+}
+
+// rewriteStep is how many bytes a rewrite stages between two commits.
+const rewriteStep = 8 << 20
+
+// detach lets go of what t has; nothing of it may be staged any more.
+func (w *worker) detach(t *task) {
+	if t.phase == taskRestoring {
+		w.restorer.cancel(t)
+	}
+	for _, p := range t.caches {
+		if p != nil {
+			w.overlay.Detach(p)
+		}
+	}
+	t.caches = nil
+	t.phase = taskWaiting
+}
+
+// drop removes an input from the worker and from its task; a task that has
+// lost one of its inputs waits.
+func (w *worker) drop(part abi.TopicPartition) {
+	in := w.inputs[part]
+	if in == nil {
+		return
+	}
+	delete(w.inputs, part)
+	t := in.task
+	for i, other := range t.inputs {
+		if other == in {
+			t.inputs = append(t.inputs[:i], t.inputs[i+1:]...)
+			break
+		}
+	}
+	if w.stateful(t.sub) {
+		w.detach(t)
+	}
+	if len(t.inputs) == 0 {
+		delete(w.tasks, t.taskKey)
+	}
+}
+
+// dropAll forgets every input and task.
+func (w *worker) dropAll() {
+	for part := range w.inputs {
+		w.drop(part)
+	}
+}
+
+// errStore is what a call of a handler ends with when the store failed.
+var errStore = errors.New("the state store failed")
+
+// see moves the stream time of t over count records.
+func (t *task) see(base int64, wire []byte, count int) {
+	at := 0
+	for range count {
+		if ts := base + timestampDelta(wire[at:]); ts > t.streamTime {
+			t.streamTime = ts
+		}
+		at += abi.RecordPrefix + recordLen(wire[at:])
+	}
+}
+
+// timestampDelta reads the second element of a record that this host packed.
+func timestampDelta(b []byte) int64 {
+	r := abi.NewReader(b[abi.RecordPrefix:])
+	r.ArrayMin(5, "a record")
+	r.Int()
+	return r.Int()
+}
