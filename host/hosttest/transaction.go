@@ -101,7 +101,7 @@ func (p *Producer) settled(ctx context.Context) error {
 	b, s := p.broker, p.txn.session
 	return b.wait(ctx, func() bool {
 		c := b.ids[s.id]
-		return c.txn == nil || c.txn.done() || c.txn.session.epoch == s.epoch && c.txn.session.seq == s.seq
+		return c.epoch != s.epoch || c.txn == nil || c.txn.state == Open || c.txn.done()
 	})
 }
 
