@@ -2,6 +2,7 @@ package sdktest
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"os"
 	"slices"
@@ -22,6 +23,8 @@ type state struct {
 	partition int32
 	times     []int64
 	begun     int
+	// fast answers cache_get and cache_put without looking, for benchmarks.
+	fast bool
 	limited   map[int]bool
 }
 
@@ -68,12 +71,26 @@ func (h *runner) cacheCall(name string) api.GoModuleFunc {
 	}
 	switch name {
 	case "cache_get":
+		if s.fast {
+			return func(_ context.Context, _ api.Module, st []uint64) {
+				h.bytes(st[1], st[2])
+				copy(h.bytes(st[3], st[4]), "eight by")
+				st[0] = 8
+			}
+		}
 		return ask(s.CacheGet)
 	case "cache_scan":
 		return ask(s.CacheScan)
 	case "cache_get_many":
 		return ask(s.CacheGetMany)
 	case "cache_put":
+		if s.fast {
+			return func(_ context.Context, _ api.Module, st []uint64) {
+				h.bytes(st[1], st[2])
+				h.bytes(st[3], st[4])
+				st[0] = 0
+			}
+		}
 		return tell(s.CachePut, true)
 	case "cache_delete_range":
 		return tell(s.CacheDeleteRange, true)
@@ -85,6 +102,9 @@ func (h *runner) cacheCall(name string) api.GoModuleFunc {
 			st[0] = uint64(uint32(s.Savepoint(int32(st[0]))))
 		}
 	case "stream_time":
+		if s.fast {
+			return func(_ context.Context, _ api.Module, st []uint64) { st[0] = 0 }
+		}
 		return func(_ context.Context, _ api.Module, st []uint64) {
 			s.reach(int(h.word(abi.ProgressCurrentAt)) + 1)
 			st[0] = uint64(s.StreamTime())
@@ -281,5 +301,35 @@ func TestPoisonPanicsAndKeepsWhatWasBefore(t *testing.T) {
 		if got := g.outcomes(reply, 2); got[0] != `out "a"="good"` {
 			t.Errorf("%s: %q", lang, got)
 		}
+	}
+}
+
+// BenchmarkCaches measures what the SDK and the border to the host take of a
+// call about caches: the host itself does next to nothing. A scan goes over a
+// thousand entries.
+func BenchmarkCaches(b *testing.B) {
+	const times = 100
+	for _, handler := range []string{"time", "get", "put", "add", "scan"} {
+		b.Run(handler, func(b *testing.B) {
+			s := newState(0, []string{"cache"})
+			s.fast = true
+			for i := range 1000 {
+				s.Load(0, 3, fmt.Appendf(nil, "key %04d", i), []byte("eight by"))
+			}
+			h := startFile(b, "caches", guestPath(b, "caches"), s)
+			binding := bind(handler, []abi.Param{{Name: "times", Value: abi.AppendInt(nil, times)}})
+			binding.Caches = s.caches
+			if reply := h.init(0, binding); reply.Status != abi.StatusOK {
+				b.Fatal(reply.Message)
+			}
+			s.partition, s.times, s.limited = 3, []int64{0}, map[int]bool{}
+			msg := batch(abi.KindRecords, rec{key: []byte("a key of 16 byte"), value: []byte("eight by")})
+			for b.Loop() {
+				if _, err := h.run(0, msg); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*times), "ns/call")
+		})
 	}
 }
