@@ -64,17 +64,22 @@ func TestEveryCallCanFail(t *testing.T) {
 	var batch abi.Packed
 	open := func() *Producer { p := started(t, b, "w"); put(t, p, "a"); return p }
 	calls := map[string]func() error{
-		OpInit:          func() error { return b.TransactionalProducer("w").Init(background) },
-		OpBegin:         func() error { p := b.TransactionalProducer("w"); must(t, p.Init(background)); return p.Begin() },
-		OpSend:          func() error { p := started(t, b, "w"); stage(p, 0, "b"); return p.Send(background) },
-		OpFlush:         func() error { p := started(t, b, "w"); stage(p, 0, "b"); return p.Flush(background) },
-		OpCommitTxn:     func() error { return open().Commit(background) },
-		OpAbortTxn:      func() error { return open().Abort(background) },
-		OpSendOffsets:   func() error { return open().SendOffsets(background, metadata(t, c.Consumer), []string{"x"}, offsets(1)) },
-		OpPoll:          func() error { return c.Poll(&batch, 1, 1, 0) },
-		OpSeek:          func() error { return c.Seek(part[0], 0) },
-		OpCommit:        func() error { return c.Commit(background, offsets(1)) },
-		OpCommitted:     func() error { b.TransactionalProducer("w").Init(background); return c.Committed(background, offsets(1)) },
+		OpInit:      func() error { return b.TransactionalProducer("w").Init(background) },
+		OpBegin:     func() error { p := b.TransactionalProducer("w"); must(t, p.Init(background)); return p.Begin() },
+		OpSend:      func() error { p := started(t, b, "w"); stage(p, 0, "b"); return p.Send(background) },
+		OpFlush:     func() error { p := started(t, b, "w"); stage(p, 0, "b"); return p.Flush(background) },
+		OpCommitTxn: func() error { return open().Commit(background) },
+		OpAbortTxn:  func() error { return open().Abort(background) },
+		OpSendOffsets: func() error {
+			return open().SendOffsets(background, metadata(t, c.Consumer), []string{"x"}, offsets(1))
+		},
+		OpPoll:   func() error { return c.Poll(&batch, 1, 1, 0) },
+		OpSeek:   func() error { return c.Seek(part[0], 0) },
+		OpCommit: func() error { return c.Commit(background, offsets(1)) },
+		OpCommitted: func() error {
+			b.TransactionalProducer("w").Init(background)
+			return c.Committed(background, offsets(1))
+		},
 		OpBounds:        func() error { _, err := c.Bounds(background, part); return err },
 		OpGroupMetadata: func() error { _, err := c.GroupMetadata(); return err },
 		OpOpenLog:       func() error { return b.LogReader().Open(background, []string{"x"}) },

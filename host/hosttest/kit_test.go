@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/sliphost/sliphost/abi"
 )
@@ -71,7 +70,7 @@ func offsets(at ...int64) []abi.TopicOffset {
 	return all
 }
 
-// member is a consumer that notes what it owns and what happens to it.
+// watch is a consumer that notes what it owns and what happens to it.
 type watch struct {
 	*Consumer
 	owned map[abi.TopicPartition]bool
@@ -162,9 +161,4 @@ func equal[T comparable](t testing.TB, what string, got, want T) {
 	if got != want {
 		t.Fatalf("%s: got %v, want %v", what, got, want)
 	}
-}
-
-// soon is a context that ends a minute from now.
-func soon() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(background, time.Minute)
 }
