@@ -7,7 +7,6 @@ import "C"
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -29,6 +28,7 @@ type DB struct {
 	writing sync.Mutex
 	h       *handle
 	gone    error // why h is nil
+	closed  bool
 }
 
 var _ state.Engine = (*DB)(nil)
@@ -171,7 +171,8 @@ func (d *DB) Write(b *state.Batch) error {
 	return d.write(h, h.wo, b)
 }
 
-// write applies a batch that was checked. Family len(h.cs) is the system's.
+// write applies a batch that was checked. Family len(h.cs) is the system's
+// while a database is being opened.
 func (d *DB) write(h *handle, wo *C.rocksdb_writeoptions_t, b *state.Batch) error {
 	d.writing.Lock()
 	defer d.writing.Unlock()
@@ -190,11 +191,9 @@ func (d *DB) write(h *handle, wo *C.rocksdb_writeoptions_t, b *state.Batch) erro
 // error Reopen can be tried again.
 func (d *DB) Reopen() error {
 	return d.again(func() error {
-		var err error
-		d.place.unfit, err = "", nil
-		if c, lerr := d.place.list(); lerr != nil {
-			return lerr
-		} else if c.current {
+		d.place.unfit = ""
+		c, err := d.place.list()
+		if err == nil && c.current {
 			d.place.unfit, err = checkManifest(d.dir)
 		}
 		return err
@@ -208,7 +207,7 @@ func (d *DB) Recreate() error { return d.again(d.place.wipe) }
 func (d *DB) again(prepare func() error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.h == nil && errors.Is(d.gone, state.ErrClosed) {
+	if d.closed {
 		return fmt.Errorf("%s: %w", d.where(), state.ErrClosed)
 	}
 	if d.h != nil {
@@ -228,19 +227,14 @@ func (d *DB) again(prepare func() error) error {
 func (d *DB) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if errors.Is(d.gone, state.ErrClosed) {
+	if d.closed {
 		return nil
 	}
 	if d.h != nil {
 		d.h.close()
 		d.h = nil
 	}
-	d.gone = state.ErrClosed
+	d.closed, d.gone = true, state.ErrClosed
 	d.place.release()
 	return nil
-}
-
-// Stats are figures of an open DB.
-type Stats struct {
-	BlockCacheBytes uint64 // in use
 }

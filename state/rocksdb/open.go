@@ -49,7 +49,7 @@ func Open(dir string, o Options) (*DB, Report, error) {
 	if err != nil {
 		return nil, r, err
 	}
-	d := &DB{dir: dir, o: o, place: p, gone: state.ErrClosed}
+	d := &DB{dir: dir, o: o, place: p}
 	h, r, err := d.open()
 	if errors.Is(err, state.ErrCorrupt) {
 		reason := err.Error()
@@ -203,7 +203,7 @@ func (d *DB) settle(h *handle, fresh bool, found, wanted []string) error {
 		// Durable before anything is dropped: a family that is listed and not
 		// there is damage.
 		var b state.Batch
-		b.Put(len(wanted)-1, nil, []byte(familiesKey), []byte(list))
+		b.Put(len(h.cs), nil, []byte(familiesKey), []byte(list))
 		if err := d.write(h, h.sync, &b); err != nil {
 			return err
 		}
