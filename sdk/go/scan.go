@@ -42,6 +42,8 @@ func (r Range) Back() Range {
 const (
 	firstPage = 32
 	maxPage   = 1024
+	// minPage is the number of bytes of a page buffer at first.
+	minPage = 4096
 )
 
 // Items iterates over the entries of a range:
@@ -121,16 +123,27 @@ func (k *CacheRef) scan(c *Call, depth int, r Range, yield func(key, value []byt
 		rd := abi.NewReader(page)
 		var head abi.ScanPage
 		abi.ReadScanPage(&rd, &head)
+		rest := page[rd.Offset():]
 		for range head.Count {
-			key, value := abi.ReadEntry(&rd)
-			if rd.Err() != nil {
-				break
+			key, value, size := quickEntry(rest)
+			if size == 0 {
+				rd.Reset(rest)
+				key, value = abi.ReadEntry(&rd)
+				if rd.Err() != nil {
+					break
+				}
+				size = rd.Offset()
 			}
+			rest = rest[size:]
 			if !yield(key, value) {
 				return
 			}
 		}
-		if abi.EndScanPage(&rd, &head); rd.Err() != nil {
+		if rd.Err() == nil {
+			rd.Reset(rest)
+			abi.EndScanPage(&rd, &head)
+		}
+		if rd.Err() != nil {
 			c.failWith(k.unreadable("scan"))
 			return
 		}
@@ -142,10 +155,29 @@ func (k *CacheRef) scan(c *Call, depth int, r Range, yield func(key, value []byt
 	}
 }
 
+// quickEntry reads an entry whose key and value have less than 256 bytes each
+// in the form a host writes; size is then the number of bytes it takes. It
+// answers size 0 for everything else, and package abi then decides: calls cost
+// a guest more than the reading.
+func quickEntry(b []byte) (key, value []byte, size int) {
+	if len(b) < 4 || b[0] != 0xc4 {
+		return nil, nil, 0
+	}
+	k := 2 + int(b[1])
+	if k+2 > len(b) || b[k] != 0xc4 {
+		return nil, nil, 0
+	}
+	size = k + 2 + int(b[k+1])
+	if size > len(b) {
+		return nil, nil, 0
+	}
+	return b[2:k:k], b[k+2 : size : size], size
+}
+
 // page returns the number of the page buffer that no scan uses.
 func (in *instance) page() int {
 	if in.scans == len(in.pages) {
-		in.pages = append(in.pages, nil)
+		in.pages = append(in.pages, make([]byte, minPage))
 	}
 	return in.scans
 }
@@ -159,7 +191,7 @@ func (k *CacheRef) page(c *Call, id int32, depth int, req *abi.ScanRequest) ([]b
 	buf := in.pages[depth]
 	n := hostCacheScan(in, id, in.request, buf)
 	if n > int64(len(buf)) {
-		buf = make([]byte, max(int(n)+int(n)/4, 4096))
+		buf = make([]byte, int(n)+int(n)/4)
 		in.pages[depth] = buf
 		n = hostCacheScan(in, id, in.request, buf)
 	}

@@ -24,8 +24,8 @@ type state struct {
 	times     []int64
 	begun     int
 	// fast answers cache_get and cache_put without looking, for benchmarks.
-	fast bool
-	limited   map[int]bool
+	fast    bool
+	limited map[int]bool
 }
 
 func newState(staged int, caches []string) *state {
