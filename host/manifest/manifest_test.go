@@ -233,3 +233,12 @@ func TestMoreThanTwentyFindingsAreCounted(t *testing.T) {
 		}
 	}
 }
+
+func TestDeliveryIsExactlyOnceUnlessSaid(t *testing.T) {
+	if m := parse(t, small, nil); m.Delivery != ExactlyOnce {
+		t.Errorf("without the key: %q", m.Delivery)
+	}
+	if m := parse(t, "delivery = \"at_least_once\"\n"+small, nil); m.Delivery != AtLeastOnce {
+		t.Errorf("with the key: %q", m.Delivery)
+	}
+}

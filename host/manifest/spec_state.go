@@ -3,7 +3,7 @@ package manifest
 import "time"
 
 // defaultDelivery is the promise of a manifest that does not say.
-const defaultDelivery = AtLeastOnce
+const defaultDelivery = ExactlyOnce
 
 func repartitionField() field {
 	return field{
