@@ -78,6 +78,15 @@ type ProducerConfig struct {
 	Linger time.Duration
 	// QueueBytes bounds the records in flight, in C memory; 0 means 64 MiB.
 	QueueBytes int
+	// TransactionalID makes the producer transactional: Init comes first, and
+	// records are sent between Begin and Commit or Abort only. Of the producers
+	// that use an id the one that called Init last lives.
+	TransactionalID string
+	// TransactionTimeout is how long the broker lets a transaction stay open
+	// before it aborts it and fences the producer; 0 means 30 s. A record that
+	// is not acknowledged within it fails; longer limits among the properties
+	// are lowered to it.
+	TransactionTimeout time.Duration
 }
 
 func (c *ClientConfig) logger() *slog.Logger {
@@ -174,7 +183,29 @@ func (c *ProducerConfig) properties() map[string]string {
 	p["enable.idempotence"] = "true"
 	p["acks"] = "all"
 	p["log.queue"] = "true"
+	if c.TransactionalID != "" {
+		c.transactional(p)
+	}
 	return p
+}
+
+// transactional adds what transactions need to p.
+func (c *ProducerConfig) transactional(p map[string]string) {
+	timeout := milliseconds(c.TransactionTimeout, 30*time.Second)
+	p["transactional.id"] = c.TransactionalID
+	p["transaction.timeout.ms"] = timeout
+	if _, set := c.Properties["retry.backoff.ms"]; !set {
+		// A broker still busy with the last transaction's markers refuses the
+		// first record of the next one for a few milliseconds.
+		p["retry.backoff.ms"] = "5"
+	}
+	most, _ := strconv.Atoi(timeout)
+	for _, name := range []string{"message.timeout.ms", "delivery.timeout.ms", "socket.timeout.ms"} {
+		// 0 means no limit. What is no number is refused with its reason later.
+		if n, err := strconv.Atoi(p[name]); err == nil && (n == 0 || n > most) {
+			p[name] = timeout
+		}
+	}
 }
 
 // configMap converts properties for confluent-kafka-go.

@@ -33,6 +33,12 @@ const (
 	CodeFencedInstanceID   = Code(ck.ErrFencedInstanceID)
 	CodeLeaderNotAvailable = Code(ck.ErrLeaderNotAvailable)
 	CodeRebalanceInProcess = Code(ck.ErrRebalanceInProgress)
+	CodeProducerFenced     = Code(ck.ErrProducerFenced)
+	CodeProducerEpoch      = Code(ck.ErrInvalidProducerEpoch)
+	CodeConflictingState   = Code(ck.ErrState)
+	CodeFatal              = Code(ck.ErrFatal)
+	CodePurgedInQueue      = Code(ck.ErrPurgeQueue)
+	CodePurgedInFlight     = Code(ck.ErrPurgeInflight)
 )
 
 // String describes the code in words.
@@ -42,8 +48,9 @@ func (c Code) String() string { return ck.ErrorCode(c).String() }
 // reader or admin.
 var ErrClosed = errors.New("kafka client is closed")
 
-// Error is what Kafka or its client answered. Whether to retry or stop is in
-// Retriable and Fatal; host sees them through an interface of these methods.
+// Error is what Kafka or its client answered. What to do about it is in
+// Retriable, Abortable and Fatal; host sees them through an interface of these
+// methods.
 type Error struct {
 	// Topic is the topic concerned, or empty.
 	Topic string
@@ -56,7 +63,7 @@ type Error struct {
 	// Msg says what was being done and what came of it, for people.
 	Msg string
 
-	retriable, fatal bool
+	retriable, abortable, fatal bool
 }
 
 // Error implements error.
@@ -76,6 +83,10 @@ func (e *Error) Error() string {
 
 // Retriable reports whether the same call may succeed later.
 func (e *Error) Retriable() bool { return e.retriable }
+
+// Abortable reports whether the producer's transaction has failed: Abort it,
+// then the next Begin works. Nothing of it will be seen.
+func (e *Error) Abortable() bool { return e.abortable }
 
 // Where names the partition that the error is about; partition is -1 when it
 // is not about one.
@@ -131,6 +142,10 @@ func describe(code Code, text string) string {
 		return "the broker does not know this topic or partition; create the topic (create = true in the manifest, or Kafka's own tools)"
 	case CodeMessageTooLarge:
 		return "the record is larger than message.max.bytes of the topic or of the client allows; raise both, or make the record smaller"
+	case CodeFenced, CodeProducerFenced, CodeProducerEpoch:
+		return "another producer has taken the transactional id over, or the broker ended the transaction because it took longer than the transaction timeout; this producer is of no use any more"
+	case CodeIllegalGeneration, CodeUnknownMember:
+		return "the group has moved on to another generation, or has dropped this member: the offsets belong to an assignment that is over (" + text + ")"
 	case CodeFencedInstanceID:
 		return "the group has given the member's place to another connection: the broker was restarted and forgot it, or, if this goes on, two hosts share one state directory or a copy of it"
 	}

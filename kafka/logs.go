@@ -38,7 +38,9 @@ func (l *logPump) stop() {
 func logLine(log *slog.Logger, level int, facility, msg string) {
 	l := slog.LevelDebug
 	switch {
-	case facility == "FAIL" || facility == "ERROR" || facility == "REQTMOUT" || facility == "SESSTMOUT" || facility == "COMMITFAIL":
+	case facility == "FAIL" || facility == "ERROR" || facility == "REQTMOUT" || facility == "SESSTMOUT" || facility == "COMMITFAIL",
+		// What becomes of a transaction is returned by the call that meets it.
+		facility == "TXNERR" || facility == "ADDOFFSETS":
 		l = slog.LevelDebug
 	case level <= 3:
 		l = slog.LevelError

@@ -6,20 +6,29 @@
 #include <string.h>
 #include <time.h>
 
+typedef struct {
+	rd_kafka_topic_t *rkt;
+	int64_t *delivered; // by partition: the offset behind the last record acknowledged, or -1
+	int32_t partitions;
+} topic;
+
 struct slip_producer {
 	rd_kafka_t *rk;
 	rd_kafka_queue_t *events;
-	rd_kafka_topic_t **topics;
-	int ntopics, cap;
+	int transactional;
 
-	// One goroutine sends, another serves; they share what follows.
+	// One goroutine sends, another serves; they share what follows. The sender
+	// alone adds topics and so reads them without the lock.
 	pthread_mutex_t mu;
 	pthread_cond_t cond;
 	slip_outcome o;
 	int64_t base; // ordinals count from here
+	topic *topics;
+	int ntopics, cap;
 };
 
-slip_producer *slip_producer_new(rd_kafka_conf_t *conf, char *errstr, size_t size) {
+slip_producer *slip_producer_new(rd_kafka_conf_t *conf, int transactional, char *errstr,
+                                 size_t size) {
 	slip_producer *p = calloc(1, sizeof(*p));
 	if (!p) {
 		snprintf(errstr, size, "out of memory");
@@ -34,6 +43,7 @@ slip_producer *slip_producer_new(rd_kafka_conf_t *conf, char *errstr, size_t siz
 		free(p);
 		return NULL;
 	}
+	p->transactional = transactional;
 	rd_kafka_set_log_queue(p->rk, NULL);
 	p->events = rd_kafka_queue_get_main(p->rk);
 	pthread_mutex_init(&p->mu, NULL);
@@ -48,19 +58,59 @@ slip_producer *slip_producer_new(rd_kafka_conf_t *conf, char *errstr, size_t siz
 rd_kafka_t *slip_producer_rk(slip_producer *p) { return p->rk; }
 
 int32_t slip_producer_topic(slip_producer *p, const char *name) {
+	rd_kafka_topic_t *rkt = rd_kafka_topic_new(p->rk, name, NULL);
+	if (!rkt)
+		return -1;
+	int32_t id = -1;
+	pthread_mutex_lock(&p->mu);
 	if (p->ntopics == p->cap) {
 		int cap = p->cap ? p->cap * 2 : 8;
-		rd_kafka_topic_t **t = realloc(p->topics, (size_t)cap * sizeof(*t));
+		topic *t = realloc(p->topics, (size_t)cap * sizeof(*t));
 		if (!t)
-			return -1;
+			goto out;
 		p->topics = t;
 		p->cap = cap;
 	}
-	rd_kafka_topic_t *t = rd_kafka_topic_new(p->rk, name, NULL);
-	if (!t)
-		return -1;
-	p->topics[p->ntopics] = t;
-	return p->ntopics++;
+	p->topics[p->ntopics] = (topic){.rkt = rkt};
+	id = p->ntopics++;
+out:
+	pthread_mutex_unlock(&p->mu);
+	if (id < 0)
+		rd_kafka_topic_destroy(rkt);
+	return id;
+}
+
+// set_delivered notes how far a partition is acknowledged; it returns -1 when
+// it is out of memory. mu is held.
+static int set_delivered(slip_producer *p, const rd_kafka_topic_t *rkt, int32_t partition,
+                         int64_t next) {
+	topic *t = NULL;
+	for (int i = 0; i < p->ntopics && !t; i++)
+		if (p->topics[i].rkt == rkt)
+			t = &p->topics[i];
+	if (!t || partition < 0)
+		return 0;
+	if (partition >= t->partitions) {
+		int32_t n = partition + 1 > 2 * t->partitions ? partition + 1 : 2 * t->partitions;
+		int64_t *d = realloc(t->delivered, (size_t)n * sizeof(*d));
+		if (!d)
+			return -1;
+		for (int32_t i = t->partitions; i < n; i++)
+			d[i] = -1;
+		t->delivered = d;
+		t->partitions = n;
+	}
+	t->delivered[partition] = next;
+	return 0;
+}
+
+int64_t slip_producer_delivered(slip_producer *p, int32_t id, int32_t partition) {
+	int64_t next = -1;
+	pthread_mutex_lock(&p->mu);
+	if (id >= 0 && id < p->ntopics && partition >= 0 && partition < p->topics[id].partitions)
+		next = p->topics[id].delivered[partition];
+	pthread_mutex_unlock(&p->mu);
+	return next;
 }
 
 // --- headers: a msgpack array of [str, bin|nil] ---
@@ -189,7 +239,7 @@ int slip_producer_send(slip_producer *p, const uint8_t *stage, size_t len, slip_
 			break;
 		}
 		v[n].vtype = RD_KAFKA_VTYPE_RKT;
-		v[n++].u.rkt = p->topics[h.topic];
+		v[n++].u.rkt = p->topics[h.topic].rkt;
 		v[n].vtype = RD_KAFKA_VTYPE_PARTITION;
 		v[n++].u.i32 = h.partition;
 		v[n].vtype = RD_KAFKA_VTYPE_MSGFLAGS;
@@ -248,26 +298,63 @@ int slip_producer_send(slip_producer *p, const uint8_t *stage, size_t len, slip_
 	return result;
 }
 
+// note_failure keeps the first refusal in the order of sending, not of
+// answering. mu is held.
+static void note_failure(slip_producer *p, const rd_kafka_message_t *m, rd_kafka_resp_err_t code,
+                         const char *text) {
+	int64_t ordinal = (int64_t)(intptr_t)m->_private;
+	// A transaction that fails takes along every record under way: they say
+	// nothing about the one that was refused, and never hide it.
+	int purged = code == RD_KAFKA_RESP_ERR__PURGE_QUEUE || code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT;
+	int first = !p->o.code || (purged ? !p->o.failed && ordinal < p->o.ordinal
+	                                  : !p->o.failed || ordinal < p->o.ordinal);
+	if (purged)
+		p->o.purged++;
+	else
+		p->o.failed++;
+	if (!first)
+		return;
+	p->o.code = code;
+	p->o.ordinal = ordinal;
+	p->o.partition = m->partition;
+	snprintf(p->o.topic, sizeof(p->o.topic), "%s", rd_kafka_topic_name(m->rkt));
+	snprintf(p->o.text, sizeof(p->o.text), "%s", text);
+}
+
 static void note_reports(slip_producer *p, rd_kafka_event_t *ev) {
 	const rd_kafka_message_t *m;
 	int64_t acked = 0;
+	// A broker's answer is about one partition, so its last offset is noted once.
+	const rd_kafka_topic_t *rkt = NULL;
+	int32_t partition = -1;
+	int64_t next = -1;
+	pthread_mutex_lock(&p->mu);
 	while ((m = rd_kafka_event_message_next(ev))) {
 		acked++;
-		if (!m->err)
+		if (m->err) {
+			note_failure(p, m, m->err, rd_kafka_err2str(m->err));
 			continue;
-		pthread_mutex_lock(&p->mu);
-		p->o.failed++;
-		int64_t ordinal = (int64_t)(intptr_t)m->_private;
-		// The first in the order of sending, not of answering.
-		if (!p->o.code || ordinal < p->o.ordinal) {
-			p->o.code = m->err;
-			p->o.ordinal = ordinal;
-			p->o.partition = m->partition;
-			snprintf(p->o.topic, sizeof(p->o.topic), "%s", rd_kafka_topic_name(m->rkt));
-			snprintf(p->o.text, sizeof(p->o.text), "%s", rd_kafka_err2str(m->err));
 		}
-		pthread_mutex_unlock(&p->mu);
+		if (rkt != m->rkt || partition != m->partition) {
+			if (rkt && set_delivered(p, rkt, partition, next))
+				note_failure(p, m, RD_KAFKA_RESP_ERR__INCONSISTENT, "out of memory");
+			rkt = m->rkt;
+			partition = m->partition;
+		}
+		next = m->offset >= 0 ? m->offset + 1 : -1;
+		// The broker has the record from an earlier try but no longer knows
+		// where. Positions are read from acknowledgements, so a transaction
+		// cannot go on without.
+		if (next < 0 && p->transactional)
+			note_failure(p, m, RD_KAFKA_RESP_ERR__INCONSISTENT,
+			             "the broker acknowledged it without telling its offset");
 	}
+	if (rkt && set_delivered(p, rkt, partition, next) && !p->o.code) {
+		p->o.code = RD_KAFKA_RESP_ERR__INCONSISTENT;
+		p->o.failed++;
+		snprintf(p->o.text, sizeof(p->o.text), "out of memory");
+	}
+	pthread_mutex_unlock(&p->mu);
 	// The event holds the messages, and they count as queued until it is gone.
 	rd_kafka_event_destroy(ev);
 	pthread_mutex_lock(&p->mu);
@@ -349,17 +436,23 @@ void slip_producer_forget(slip_producer *p) {
 	pthread_mutex_lock(&p->mu);
 	p->base = p->o.sent;
 	p->o.code = 0;
-	p->o.failed = 0;
+	p->o.failed = p->o.purged = 0;
 	pthread_mutex_unlock(&p->mu);
 }
 
-void slip_producer_free(slip_producer *p) {
+void slip_producer_purge(slip_producer *p) {
 	rd_kafka_purge(p->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+}
+
+void slip_producer_free(slip_producer *p) {
+	slip_producer_purge(p);
 	rd_kafka_event_t *ev;
 	while ((ev = rd_kafka_queue_poll(p->events, 0)))
 		rd_kafka_event_destroy(ev);
-	for (int i = 0; i < p->ntopics; i++)
-		rd_kafka_topic_destroy(p->topics[i]);
+	for (int i = 0; i < p->ntopics; i++) {
+		rd_kafka_topic_destroy(p->topics[i].rkt);
+		free(p->topics[i].delivered);
+	}
 	free(p->topics);
 	rd_kafka_queue_destroy(p->events);
 	rd_kafka_destroy(p->rk);

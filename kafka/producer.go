@@ -39,6 +39,8 @@ type Producer struct {
 	begun int   // staged records already handed over or refused
 	used  int   // and their bytes
 
+	txn txn // of a transactional producer
+
 	denied atomic.Pointer[Error] // the last refusal to authenticate
 	stop   chan struct{}
 	served sync.WaitGroup
@@ -104,7 +106,11 @@ func NewProducer(cfg ProducerConfig) (*Producer, error) {
 		return nil, err
 	}
 	var text [512]C.char
-	cp := C.slip_producer_new(conf, &text[0], C.size_t(len(text)))
+	var transactional C.int
+	if cfg.TransactionalID != "" {
+		transactional = 1
+	}
+	cp := C.slip_producer_new(conf, transactional, &text[0], C.size_t(len(text)))
 	if cp == nil {
 		return nil, errors.New("make a Kafka producer: " + C.GoString(&text[0]))
 	}
@@ -113,6 +119,7 @@ func NewProducer(cfg ProducerConfig) (*Producer, error) {
 		out:  (*C.slip_sent)(C.calloc(1, C.sizeof_slip_sent)),
 		res:  (*C.slip_outcome)(C.calloc(1, C.sizeof_slip_outcome)),
 		ids:  map[string]int32{},
+		txn:  txn{id: cfg.TransactionalID},
 		stop: make(chan struct{}),
 	}
 	p.link = connection{log: p.log, servers: cfg.servers()}
@@ -159,7 +166,11 @@ func (p *Producer) serve() {
 		C.slip_event_read(rkev, &ev)
 		switch ev._type {
 		case C.RD_KAFKA_EVENT_LOG:
-			logLine(p.log, int(ev.level), C.GoString(ev.facility), C.GoString(ev.text))
+			facility, text := C.GoString(ev.facility), C.GoString(ev.text)
+			if facility == "TXNERR" {
+				p.txn.cause.Store(&text)
+			}
+			logLine(p.log, int(ev.level), facility, text)
 		case C.RD_KAFKA_EVENT_STATS:
 			if p.onStat != nil {
 				p.onStat([]byte(C.GoString(ev.text)))
@@ -250,10 +261,15 @@ func (p *Producer) Discard() {
 
 // Send hands what is staged to the client, waiting while its queue is full. A
 // *SendError is about one record only; any other error leaves the rest staged
-// for another try.
+// for another try, or in a transaction that failed, for Discard.
 func (p *Producer) Send(ctx context.Context) error {
 	if p.closed {
 		return ErrClosed
+	}
+	if p.begun < len(p.ends) {
+		if err := p.sendable(); err != nil {
+			return err
+		}
 	}
 	for p.begun < len(p.ends) {
 		status := C.slip_producer_send(p.p, (*C.uint8_t)(unsafe.Pointer(&p.stage[p.used])), C.size_t(len(p.stage)-p.used), p.out)
@@ -261,6 +277,9 @@ func (p *Producer) Send(ctx context.Context) error {
 		p.begun += int(p.out.count)
 		switch status {
 		case C.SLIP_REFUSED:
+			if err := p.failed("produce", Code(p.out.code), C.GoString(&p.out.text[0])); err != nil {
+				return err
+			}
 			return p.refuse(Code(p.out.code), C.GoString(&p.out.text[0]))
 		case C.SLIP_FULL:
 			o := p.outcome()
@@ -303,9 +322,16 @@ func (p *Producer) outcome() *C.slip_outcome {
 // were refused since the last Flush; a *SendError is Send's. When ctx ends
 // first, records may still arrive: what became of them is unknown until a
 // later Flush.
+//
+// In a transaction a refused record makes the error abortable: nothing of the
+// transaction can be committed any more. An *Error that is no *FlushError then
+// says why it failed before any record was refused.
 func (p *Producer) Flush(ctx context.Context) error {
 	if err := p.Send(ctx); err != nil {
 		return err
+	}
+	if p.txn.lost {
+		return errLost
 	}
 	for C.slip_producer_flush(p.p, C.int(waitStep.Milliseconds())) == 0 {
 		if err := ctx.Err(); err != nil {
@@ -321,6 +347,9 @@ func (p *Producer) Flush(ctx context.Context) error {
 	if o.code == 0 {
 		return nil
 	}
+	if p.txn.id != "" {
+		return p.refusedInTransaction(o)
+	}
 	err := codeError("produce", Code(o.code), C.GoString(&o.text[0]), C.GoString(&o.topic[0]), int32(o.partition), noOffset)
 	if C.rd_kafka_fatal_error(C.slip_producer_rk(p.p), nil, 0) != 0 {
 		err.fatal = true
@@ -328,12 +357,20 @@ func (p *Producer) Flush(ctx context.Context) error {
 	return &FlushError{Index: int(o.ordinal), Failed: int(o.failed), Err: err}
 }
 
-// Close gives up what is not acknowledged and frees the client.
+// Close gives up what is not acknowledged and frees the client. A transaction
+// that is open stays so until the next Init of its id or its timeout. Behind a
+// call about a transaction whose context ended Close waits for the client, a
+// few seconds at most.
 func (p *Producer) Close() error {
 	if p.closed {
 		return nil
 	}
 	p.closed = true
+	if p.txn.calling != nil {
+		// A call that was given up may still wait for records.
+		C.slip_producer_purge(p.p)
+		<-p.txn.calling
+	}
 	close(p.stop)
 	C.slip_producer_wake(p.p)
 	p.served.Wait()

@@ -20,6 +20,7 @@ typedef struct rd_kafka_op_s rd_kafka_event_t;
 typedef struct rd_kafka_headers_s rd_kafka_headers_t;
 typedef struct rd_kafka_error_s rd_kafka_error_t;
 typedef struct rd_kafka_topic_conf_s rd_kafka_topic_conf_t;
+typedef struct rd_kafka_consumer_group_metadata_s rd_kafka_consumer_group_metadata_t;
 struct rd_kafka_metadata; // never looked into
 
 // Enumerations travel as int: that is what the compiler makes of them.
@@ -109,6 +110,7 @@ enum {
 	RD_KAFKA_RESP_ERR__NO_OFFSET = -168,
 	RD_KAFKA_RESP_ERR__PURGE_QUEUE = -152,
 	RD_KAFKA_RESP_ERR__PURGE_INFLIGHT = -151,
+	RD_KAFKA_RESP_ERR__INCONSISTENT = -149,
 };
 
 // SLIP_RDKAFKA lists every function used: X(result, name, parameters).
@@ -183,7 +185,24 @@ enum {
 	X(void, rd_kafka_metadata_destroy, (const struct rd_kafka_metadata *))                         \
 	X(int, rd_kafka_outq_len, (rd_kafka_t *))                                                      \
 	X(rd_kafka_resp_err_t, rd_kafka_fatal_error, (rd_kafka_t *, char *, size_t))                   \
-	X(const char *, rd_kafka_message_errstr, (const rd_kafka_message_t *))
+	X(const char *, rd_kafka_message_errstr, (const rd_kafka_message_t *))                         \
+	X(int, rd_kafka_error_is_fatal, (const rd_kafka_error_t *))                                    \
+	X(int, rd_kafka_error_is_retriable, (const rd_kafka_error_t *))                                \
+	X(int, rd_kafka_error_txn_requires_abort, (const rd_kafka_error_t *))                          \
+	X(rd_kafka_error_t *, rd_kafka_init_transactions, (rd_kafka_t *, int))                         \
+	X(rd_kafka_error_t *, rd_kafka_begin_transaction, (rd_kafka_t *))                              \
+	X(rd_kafka_error_t *, rd_kafka_send_offsets_to_transaction,                                    \
+	  (rd_kafka_t *, const rd_kafka_topic_partition_list_t *,                                      \
+	   const rd_kafka_consumer_group_metadata_t *, int))                                           \
+	X(rd_kafka_error_t *, rd_kafka_commit_transaction, (rd_kafka_t *, int))                        \
+	X(rd_kafka_error_t *, rd_kafka_abort_transaction, (rd_kafka_t *, int))                         \
+	X(rd_kafka_consumer_group_metadata_t *, rd_kafka_consumer_group_metadata, (rd_kafka_t *))      \
+	X(void, rd_kafka_consumer_group_metadata_destroy, (rd_kafka_consumer_group_metadata_t *))      \
+	X(rd_kafka_error_t *, rd_kafka_consumer_group_metadata_write,                                  \
+	  (const rd_kafka_consumer_group_metadata_t *, void **, size_t *))                             \
+	X(rd_kafka_error_t *, rd_kafka_consumer_group_metadata_read,                                   \
+	  (rd_kafka_consumer_group_metadata_t **, const void *, size_t))                               \
+	X(void, rd_kafka_mem_free, (rd_kafka_t *, void *))
 
 #define SLIP_DECLARE(result, name, params) extern result name params __attribute__((weak));
 SLIP_RDKAFKA(SLIP_DECLARE)

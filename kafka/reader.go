@@ -135,5 +135,10 @@ func (r *Reader) AtEnd() bool {
 // Partitions returns, for each topic, the number of its partitions.
 func (r *Reader) Partitions(ctx context.Context) ([]int32, error) { return r.c.Partitions(ctx) }
 
+// Bounds are Consumer.Bounds.
+func (r *Reader) Bounds(ctx context.Context, parts []abi.TopicPartition) ([]abi.Bounds, error) {
+	return r.c.Bounds(ctx, parts)
+}
+
 // Close frees the reader.
 func (r *Reader) Close() error { return r.c.Close() }

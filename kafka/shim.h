@@ -118,8 +118,11 @@ typedef struct {
 
 // The outcome of the records sent so far.
 typedef struct {
-	int64_t sent, acked, failed;
-	// the first failure since slip_producer_forget
+	int64_t sent, acked;
+	// Since slip_producer_forget: how many were refused, how many were given up
+	// because their transaction had failed already, and the first refusal, or
+	// the first given up when there is no refusal.
+	int64_t failed, purged;
 	rd_kafka_resp_err_t code;
 	int64_t ordinal; // which record since slip_producer_forget, from 0
 	int32_t partition;
@@ -127,7 +130,8 @@ typedef struct {
 	char text[512];
 } slip_outcome;
 
-slip_producer *slip_producer_new(rd_kafka_conf_t *conf, char *errstr, size_t size);
+slip_producer *slip_producer_new(rd_kafka_conf_t *conf, int transactional, char *errstr,
+                                 size_t size);
 rd_kafka_t *slip_producer_rk(slip_producer *p);
 int32_t slip_producer_topic(slip_producer *p, const char *name);
 int slip_producer_send(slip_producer *p, const uint8_t *stage, size_t len, slip_sent *out);
@@ -145,7 +149,33 @@ void slip_producer_wait(slip_producer *p, int64_t acked, int timeout_ms);
 int slip_producer_flush(slip_producer *p, int timeout_ms);
 void slip_producer_outcome(slip_producer *p, slip_outcome *o);
 void slip_producer_forget(slip_producer *p);
+// slip_producer_delivered returns the offset behind the last record of a topic's
+// partition that was acknowledged, or -1.
+int64_t slip_producer_delivered(slip_producer *p, int32_t topic, int32_t partition);
+// slip_producer_purge makes the records that are not acknowledged fail at once.
+void slip_producer_purge(slip_producer *p);
 void slip_producer_free(slip_producer *p);
+
+// --- transactions ---
+
+enum { SLIP_TXN_INIT, SLIP_TXN_BEGIN, SLIP_TXN_COMMIT, SLIP_TXN_ABORT };
+
+// What a call about a transaction came to; code is 0 when it succeeded.
+typedef struct {
+	rd_kafka_resp_err_t code;
+	int fatal, retriable, abortable;
+	char text[512];
+} slip_txn_result;
+
+void slip_txn(slip_producer *p, int call, int timeout_ms, slip_txn_result *out);
+// slip_txn_offsets sends offsets under the membership that slip_group_metadata
+// wrote.
+void slip_txn_offsets(slip_producer *p, const rd_kafka_topic_partition_list_t *offsets,
+                      const void *group, size_t size, int timeout_ms, slip_txn_result *out);
+// slip_group_metadata writes a consumer's membership to *buf, to be freed with
+// slip_group_free.
+void slip_group_metadata(rd_kafka_t *rk, void **buf, size_t *size, slip_txn_result *out);
+void slip_group_free(rd_kafka_t *rk, void *buf);
 
 // --- events and configuration, for Go ---
 

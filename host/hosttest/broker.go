@@ -1,13 +1,21 @@
 // Package hosttest drives the engine without a broker: topics, groups and
 // producers in memory, with the same contracts as the Kafka client's. The
 // engine's own tests and `sliphost test` run on it.
+//
+// What it promises is what Kafka promises, and no more: records of a
+// transaction lie in the log before it ends, a marker takes an offset, readers
+// of committed records stop at the last stable offset, offsets of an open
+// transaction are pending, a transactional id taken over fences who had it,
+// and a group's offsets are checked against member and generation but not
+// against who owns the partition. Time is package time's: inside
+// testing/synctest everything is deterministic and takes none.
 package hosttest
 
 import (
 	"bytes"
-	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/sliphost/sliphost/abi"
 )
@@ -20,26 +28,47 @@ type Record struct {
 	Timestamp   int64
 	Key, Value  []byte
 	HeadersWire []byte // msgpack array of [name, value|nil], nil for none
-	// aborted: the record belongs to an aborted transaction and is never
-	// delivered, though it has an offset.
-	aborted bool
 }
 
-// Broker holds topics in memory. All methods are safe for concurrent use.
+// Broker holds topics in memory. All methods are safe for concurrent use; the
+// exported fields are set before it is used.
 type Broker struct {
 	mu      sync.Mutex
-	topics  map[string][]partition
+	topics  map[string]*topic
 	groups  map[string]*group
-	order   []Record // everything produced, in the order of arrival
+	ids     map[string]*coordinator
+	order   []*entry // every record produced, in the order of arrival
+	made    int      // topics so far
+	begun   int      // transactions so far
+	clients int      // producers and readers so far
 	changed chan struct{}
-	// The hooks are called with the broker locked, by one goroutine at a time:
-	// they may not call it.
+	rules   []*rule
+	cut     map[string]bool
+
+	// TransactionTimeout ends a transaction that stays open, 0 for a minute.
+	TransactionTimeout time.Duration
+	// RequestTimeout is how long a call that cannot be answered waits, where
+	// its context has no earlier end: 0 for a second.
+	RequestTimeout time.Duration
+	// SessionTimeout is when a member that is cut off, or a static one that was
+	// closed, loses its place: 0 for 45 seconds.
+	SessionTimeout time.Duration
+	// RebalanceTimeout is how long an eager rebalance waits for members that do
+	// not poll: 0 for 5 minutes.
+	RebalanceTimeout time.Duration
+	// Eager makes groups revoke everything at each rebalance; otherwise
+	// partitions move one by one, as with a cooperative assignor.
+	Eager bool
+	// Assignor is how partitions are shared out.
+	Assignor Assignor
+
+	// The following hooks are called with the broker locked, by one goroutine
+	// at a time: they may not call it.
 	//
-	// Fault, if set, is asked before each operation (send, flush, commit,
-	// committed, bounds, seek, poll); an error it returns is that operation's
-	// result. After a fault of send half of what was staged is under way, the
-	// rest is not; after one of flush what was under way is lost, a LostError
-	// aside.
+	// Fault, if set, is asked before each operation (see the Op constants); an
+	// error it returns is that operation's result. After a fault of send half of
+	// what was staged is under way, the rest is not; after one of flush what was
+	// under way is lost, a LostError aside.
 	Fault func(op string) error
 	// Refuse, if set, is asked for each record that arrives from a producer; an
 	// error it returns is what the producer's Flush says, once, and the record
@@ -48,186 +77,189 @@ type Broker struct {
 	// Unreadable, if set, is asked before records of a partition are delivered;
 	// an error it returns stops the reader of that partition until a Seek.
 	Unreadable func(topic string, partition int32) error
+	// Arrive, if set, says how many of n records that a transactional producer
+	// has sent arrive before its Flush; otherwise half of them do.
+	Arrive func(client string, n int) int
+	// MarkerDelay, if set, says how long after its end a transaction's marker
+	// reaches a partition, or the group's offsets (topic OffsetsTopic). Until
+	// then readers wait there, though the producer has its answer.
+	MarkerDelay func(topic string, partition int32) time.Duration
+
+	// Before and After are called without the lock, from the goroutines of the
+	// clients: they may wait, and call the broker. Before runs ahead of a call's
+	// effect, and an error of it, a LateError aside, prevents the effect. After
+	// runs behind the effect with its result, and what it returns is the
+	// caller's result.
+	Before func(Call) error
+	After  func(Call, error) error
 }
 
-// partition is the log of one partition: records from offset low on. What
-// lies at stable or behind it belongs to an open transaction.
-type partition struct {
-	low     int64
-	records []Record
-	stable  int64
-}
-
-func (p *partition) high() int64 { return p.low + int64(len(p.records)) }
-
-// lastStable is the end of what can be read.
-func (p *partition) lastStable() int64 {
-	if p.stable >= 0 {
-		return p.stable
-	}
-	return p.high()
-}
-
-// LostError is a fault of flush after which the first Kept records that were
-// under way have arrived all the same.
-type LostError struct {
-	Kept int
-	Err  error
-}
-
-func (e *LostError) Error() string { return e.Err.Error() }
-
-// Unwrap returns Err.
-func (e *LostError) Unwrap() error { return e.Err }
-
-// PartitionError says that the reading of a partition stopped.
-type PartitionError struct {
-	Topic     string
-	Partition int32
-	Err       error
-}
-
-func (e *PartitionError) Error() string {
-	return fmt.Sprintf("read %s[%d]: %v", e.Topic, e.Partition, e.Err)
-}
-
-// Unwrap returns Err.
-func (e *PartitionError) Unwrap() error { return e.Err }
-
-// Where names the partition.
-func (e *PartitionError) Where() (topic string, partition int32) { return e.Topic, e.Partition }
-
-// Fatal says that the consumer can go on.
-func (e *PartitionError) Fatal() bool { return false }
+// OffsetsTopic is what MarkerDelay calls the offsets of groups.
+const OffsetsTopic = "__consumer_offsets"
 
 // NewBroker makes a broker with topics of the given numbers of partitions.
 func NewBroker(topics map[string]int) *Broker {
-	b := &Broker{topics: map[string][]partition{}, groups: map[string]*group{}, changed: make(chan struct{})}
-	for name, n := range topics {
-		b.topics[name] = make([]partition, n)
-		for i := range n {
-			b.topics[name][i].stable = -1
-		}
+	b := &Broker{
+		topics: map[string]*topic{}, groups: map[string]*group{}, ids: map[string]*coordinator{},
+		changed: make(chan struct{}), cut: map[string]bool{},
+	}
+	names := make([]string, 0, len(topics))
+	for name := range topics {
+		names = append(names, name)
+	}
+	slices.Sort(names) // identities must not depend on the order of a map
+	for _, name := range names {
+		b.topics[name] = b.newTopic(name, topics[name])
 	}
 	return b
 }
 
-// Produce appends a record; partition -1 chooses by the key. It returns the
-// record's offset.
+// Produce appends a record outside transactions; partition -1 chooses by the
+// key. It returns the record's offset.
 func (b *Broker) Produce(r Record) (int64, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.produce(r)
+	return b.produce(r, nil, false)
 }
 
-func (b *Broker) produce(r Record) (int64, error) {
-	parts, ok := b.topics[r.Topic]
+func (b *Broker) produce(r Record, txn *transaction, aborted bool) (int64, error) {
+	t, ok := b.topics[r.Topic]
 	if !ok {
-		return 0, fmt.Errorf("topic %q does not exist", r.Topic)
+		return 0, answer(CodeUnknownTopic, Unclassified, "topic %q does not exist", r.Topic)
 	}
 	if r.Partition < 0 {
-		r.Partition = Partition(r.Key, len(parts))
+		r.Partition = Partition(r.Key, len(t.parts))
 	}
-	if int(r.Partition) >= len(parts) {
-		return 0, fmt.Errorf("topic %q has no partition %d", r.Topic, r.Partition)
+	p := b.partition(r.Topic, r.Partition)
+	if p == nil {
+		return 0, answer(CodeUnknownTopic, Unclassified, "topic %q has no partition %d", r.Topic, r.Partition)
 	}
 	r.Key, r.Value, r.HeadersWire = bytes.Clone(r.Key), bytes.Clone(r.Value), bytes.Clone(r.HeadersWire)
-	p := &parts[r.Partition]
-	r.Offset = p.high()
-	p.records = append(p.records, r)
-	if !r.aborted {
-		b.order = append(b.order, r)
+	e := &entry{Record: r, txn: txn, aborted: aborted}
+	offset := p.append(e)
+	if txn != nil {
+		txn.touch(p, topicPartition{r.Topic, r.Partition})
+	}
+	if !aborted {
+		b.order = append(b.order, e)
 	}
 	b.wake()
-	return r.Offset, nil
+	return offset, nil
 }
 
-// wake makes waiting polls look again.
+// wake makes whoever waits look again.
 func (b *Broker) wake() {
 	close(b.changed)
 	b.changed = make(chan struct{})
 }
 
-// Abort appends n records of an aborted transaction: they have offsets, and
-// nobody gets to see them.
-func (b *Broker) Abort(topic string, partition int32, n int) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for range n {
-		if _, err := b.produce(Record{Topic: topic, Partition: partition, aborted: true}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Begin opens a transaction on a partition: what is produced from here on is
-// not delivered until end is called.
-func (b *Broker) Begin(topic string, partition int32) (end func()) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	p := &b.topics[topic][partition]
-	p.stable = p.high()
-	return func() {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		p.stable = -1
-		b.wake()
-	}
-}
-
-// DeleteRecords removes the records of a partition below an offset, as the
-// topic's retention does.
-func (b *Broker) DeleteRecords(topic string, partition int32, before int64) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	p := &b.topics[topic][partition]
-	before = min(before, p.high())
-	if before > p.low {
-		p.records = slices.Clone(p.records[before-p.low:])
-		p.low = before
-	}
-}
-
-// Records returns what a topic holds, in the order of arrival.
+// Records returns what was produced to a topic, in the order of arrival.
+// Records of open and aborted transactions are left out.
 func (b *Broker) Records(topic string) []Record {
+	return b.collect(func(e *entry) bool { return e.Topic == topic && e.visible() })
+}
+
+// All is Records of all topics.
+func (b *Broker) All() []Record { return b.collect((*entry).visible) }
+
+func (b *Broker) collect(want func(*entry) bool) []Record {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var all []Record
-	for _, r := range b.order {
-		if r.Topic == topic {
-			all = append(all, r)
+	for _, e := range b.order {
+		if want(e) {
+			all = append(all, e.Record)
 		}
 	}
 	return all
 }
 
-// All returns everything produced, in the order of arrival.
-func (b *Broker) All() []Record {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return slices.Clone(b.order)
+// Entry is one offset of a log as readers of uncommitted records know it.
+type Entry struct {
+	Record
+	// Txn numbers the transactions of the broker in the order of their first
+	// records or offsets; it is 0 outside transactions.
+	Txn int
+	// State is that of the transaction, Committed outside.
+	State State
+	// Control says that the entry is the marker of the transaction's end.
+	Control bool
 }
 
-// Committed returns the group's offset of a partition, or OffsetNone.
+// Log returns what is in the log of a partition, markers and what was aborted
+// included.
+func (b *Broker) Log(topic string, partition int32) []Entry {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var all []Entry
+	for _, e := range b.must(topic, partition).entries {
+		v := Entry{Record: e.Record, State: Committed, Control: e.control}
+		if e.txn != nil {
+			v.Txn, v.State = e.txn.number, e.txn.state
+		}
+		if e.aborted {
+			v.State = Aborted
+		}
+		all = append(all, v)
+	}
+	return all
+}
+
+// View returns what readers of committed records get of a partition now.
+func (b *Broker) View(topic string, partition int32) []Record {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p := b.must(topic, partition)
+	stable := p.lastStable()
+	var all []Record
+	for _, e := range p.entries {
+		if e.Offset < stable && e.visible() {
+			all = append(all, e.Record)
+		}
+	}
+	return all
+}
+
+// Bounds returns the ends of a partition's log.
+func (b *Broker) Bounds(topic string, partition int32) abi.Bounds {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.must(topic, partition).bounds()
+}
+
+func (p *partition) bounds() abi.Bounds {
+	return abi.Bounds{Low: p.low, LastStable: p.lastStable(), High: p.next}
+}
+
+// Committed returns the group's offset of a partition, or OffsetNone. It does
+// not wait for pending ones.
 func (b *Broker) Committed(groupID, topic string, partition int32) int64 {
+	at, _ := b.CommittedOffset(groupID, topic, partition)
+	return at
+}
+
+// CommittedOffset is Committed with the offset's metadata.
+func (b *Broker) CommittedOffset(groupID, topic string, partition int32) (offset int64, metadata string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	o, ok := b.group(groupID).offsets[topicPartition{topic, partition}]
 	if !ok {
-		return abi.OffsetNone
+		return abi.OffsetNone, ""
 	}
-	return o.Offset
+	return o.offset, o.metadata
 }
 
-// DeleteTopic empties a topic, as when it is deleted and made anew: offsets
-// begin at 0 again.
-func (b *Broker) DeleteTopic(topic string) {
+// SetCommitted sets a group's offset from outside, as Kafka's tools do, or
+// removes it with OffsetNone.
+func (b *Broker) SetCommitted(groupID, topic string, partition int32, offset int64, metadata string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for i := range b.topics[topic] {
-		b.topics[topic][i] = partition{stable: -1}
+	g, tp := b.group(groupID), topicPartition{topic, partition}
+	if offset == abi.OffsetNone {
+		delete(g.offsets, tp)
+		return
 	}
+	g.offsets[tp] = committed{offset, metadata}
 }
 
 func (b *Broker) fault(op string) error {
@@ -237,45 +269,14 @@ func (b *Broker) fault(op string) error {
 	return b.Fault(op)
 }
 
+func or(d, otherwise time.Duration) time.Duration {
+	if d > 0 {
+		return d
+	}
+	return otherwise
+}
+
 type topicPartition struct {
 	topic     string
 	partition int32
-}
-
-// Partition is the choice of Kafka's murmur2 partitioner for a key. A null
-// key, which Kafka sends anywhere, goes to partition 0 here: tests must repeat.
-func Partition(key []byte, partitions int) int32 {
-	if key == nil {
-		return 0
-	}
-	return int32(murmur2(key)&0x7fffffff) % int32(partitions)
-}
-
-// murmur2 is the hash of Kafka's Java client (Utils.murmur2).
-func murmur2(data []byte) uint32 {
-	const m, r = 0x5bd1e995, 24
-	h := uint32(0x9747b28c) ^ uint32(len(data))
-	for ; len(data) >= 4; data = data[4:] {
-		k := uint32(data[0]) | uint32(data[1])<<8 | uint32(data[2])<<16 | uint32(data[3])<<24
-		k *= m
-		k ^= k >> r
-		k *= m
-		h *= m
-		h ^= k
-	}
-	switch len(data) {
-	case 3:
-		h ^= uint32(data[2]) << 16
-		fallthrough
-	case 2:
-		h ^= uint32(data[1]) << 8
-		fallthrough
-	case 1:
-		h ^= uint32(data[0])
-		h *= m
-	}
-	h ^= h >> 13
-	h *= m
-	h ^= h >> 15
-	return h
 }

@@ -74,6 +74,20 @@ const (
 	CodeNeedsCreate      Code = "SLP321"
 )
 
+// State: caches, repartitions and what exactly-once asks for.
+const (
+	CodeUnknownCache        Code = "SLP322"
+	CodeCacheSetting        Code = "SLP323"
+	CodeGlobalTopic         Code = "SLP324"
+	CodeRepartitionEnd      Code = "SLP325"
+	CodeNoPartition         Code = "SLP326"
+	CodeStateClusters       Code = "SLP327"
+	CodeTransactionClusters Code = "SLP328"
+	CodeUnequalPartitions   Code = "SLP329"
+	CodeTooManyCaches       Code = "SLP330"
+	CodePartitioner         Code = "SLP331"
+)
+
 // Modules and what a manifest binds to them; raised once a module is read.
 const (
 	CodeModuleMissing        Code = "SLP401"
@@ -177,8 +191,8 @@ func (e Explanation) filled() Explanation {
 	return e
 }
 
-func catalogues() [5][]Explanation {
-	return [5][]Explanation{
-		keyCodes[:], valueCodes[:], referenceCodes[:], moduleCodes[:], brokerCodes[:],
+func catalogues() [6][]Explanation {
+	return [6][]Explanation{
+		keyCodes[:], valueCodes[:], referenceCodes[:], stateCodes[:], moduleCodes[:], brokerCodes[:],
 	}
 }

@@ -29,7 +29,7 @@ var keyCodes = [...]Explanation{
 	{
 		Code: CodeNotYet, Title: "not in this version yet",
 		Text: "The key, word or form is a part of the manifest that a later version of sliphost brings. It is refused rather than ignored, so that nothing is promised that does not happen.",
-		Bad:  "delivery = \"exactly_once\"", Good: "delivery = \"at_least_once\"",
+		Bad:  "[topic.orders]\ncodec = \"avro\"", Good: "[topic.orders]\ncodec = \"json\"",
 	},
 	{
 		Code: CodeBadID, Title: "an id is not kebab-case",

@@ -2,7 +2,7 @@ package manifest
 
 var referenceCodes = [...]Explanation{
 	{
-		Code: CodeUnknownRef, Title: "there is no topic or proxy of this id",
+		Code: CodeUnknownRef, Title: "there is no topic, proxy or repartition of this id",
 		Text: "Sources, sinks and dead-letter topics are named by the id of their table, not by the topic's name at the broker.",
 		Bad:  "[topic.orders]\n[handler.h]\nsource = [\"order\"]", Good: "[topic.orders]\n[handler.h]\nsource = [\"orders\"]",
 	},
@@ -17,13 +17,13 @@ var referenceCodes = [...]Explanation{
 		Bad:  "[topic.orders]\nkafka = \"eu\"", Good: "[kafka.eu]\nbootstrap_servers = \"eu:9092\"\n[topic.orders]\nkafka = \"eu\"",
 	},
 	{
-		Code: CodeAmbiguousID, Title: "a topic and a proxy have one id",
-		Text: "Sources and sinks name topics and proxies alike, so no two of them can have the same id.",
+		Code: CodeAmbiguousID, Title: "two of topics, proxies and repartitions have one id",
+		Text: "Sources and sinks name topics, proxies and repartitions alike, so no two of them can have the same id.",
 		Bad:  "[topic.late]\n[proxy.late]", Good: "[topic.late]\n[proxy.late-flights]",
 	},
 	{
 		Code: CodeSameTopic, Title: "two ids stand for one topic",
-		Text: "Two tables with the same name at the broker and the same cluster would read or write one topic under two sets of settings.",
+		Text: "Two tables with the same name at the broker and the same cluster would read or write one topic under two sets of settings. The same holds for the topics that the host makes for repartitions and caches: they are its own.",
 		Bad:  "[topic.a]\nname = \"orders\"\n[topic.b]\nname = \"orders\"", Good: "[topic.a]\nname = \"orders\"",
 	},
 	{
@@ -32,8 +32,8 @@ var referenceCodes = [...]Explanation{
 		Bad:  "[handler.h]\nsource = []", Good: "[handler.h]\nsource = [\"stdin\"]",
 	},
 	{
-		Code: CodeRepeated, Title: "a source or sink is named twice",
-		Text: "The record would be handled or written twice. Sinks also need different names; the table form gives them.",
+		Code: CodeRepeated, Title: "a source, sink or cache is named twice",
+		Text: "The record would be handled or written twice. Sinks also need different names; the table form gives them. A cache needs one name.",
 		Bad:  "[handler.h]\nsource = [\"stdin\", \"stdin\"]", Good: "[handler.h]\nsource = [\"stdin\"]",
 	},
 	{
@@ -53,7 +53,7 @@ var referenceCodes = [...]Explanation{
 	},
 	{
 		Code: CodeUnused, Title: "a table is not used", Level: LevelWarning,
-		Text: "No handler refers to it (and no topic is on the cluster). It is left alone: an unused topic is neither created nor read.",
+		Text: "No handler refers to it (and no topic or repartition is on the cluster). It is left alone: an unused topic is neither created nor read.",
 		Bad:  "[topic.orders]\n[handler.h]\nsource = [\"stdin\"]", Good: "[topic.orders]\n[handler.h]\nsource = [\"orders\"]",
 	},
 	{
@@ -73,12 +73,12 @@ var referenceCodes = [...]Explanation{
 	},
 	{
 		Code: CodeTopicLoop, Title: "records can go round through topics", Level: LevelWarning,
-		Text: "A topic that handlers read is, through other handlers and topics perhaps, also written by what they emit. That is allowed, but such an application is never idle: `run --until-idle` refuses it.",
+		Text: "A topic or repartition that handlers read is, through other handlers and topics perhaps, also written by what they emit. That is allowed, but such an application is never idle: `run --until-idle` refuses it.",
 		Bad:  "[topic.a]\n[handler.h]\nsource = [\"a\"]\nsink = [\"a\"]", Good: "[topic.a]\n[topic.b]\n[handler.h]\nsource = [\"a\"]\nsink = [\"b\"]",
 	},
 	{
 		Code: CodeCycle, Title: "handlers form a cycle through proxies",
-		Text: "A record emitted into a proxy is handled before the next one is read. In a cycle that would never end. Put a topic into the cycle if it is meant.",
+		Text: "A record emitted into a proxy is handled before the next one is read. In a cycle that would never end. Put a topic or repartition into the cycle if it is meant.",
 		Bad:  "[proxy.p]\n[handler.h]\nsource = [\"stdin\", \"p\"]\nsink = [\"p\"]", Good: "[proxy.p]\n[handler.h]\nsource = [\"stdin\"]\nsink = [\"p\"]\n[handler.b]\nsource = [\"p\"]",
 	},
 	{

@@ -48,7 +48,7 @@ var valueCodes = [...]Explanation{
 	},
 	{
 		Code: CodeEndpoint, Title: "a source or sink has no form that is known",
-		Text: "A source is the id of a topic or proxy, timer:INTERVAL, file:PATH or stdin; a sink is an id, file:PATH or stdout. stdin and stdout can name a codec: stdout:json.",
+		Text: "A source is the id of a topic, proxy or repartition, timer:INTERVAL, file:PATH or stdin; a sink is an id, file:PATH or stdout. stdin and stdout can name a codec: stdout:json.",
 		Bad:  "[handler.tick]\nsource = [\"timer\"]", Good: "[handler.tick]\nsource = [\"timer:1m\"]",
 	},
 	{
@@ -82,8 +82,8 @@ var valueCodes = [...]Explanation{
 		Bad:  "[kafka.config]\n\"group.id\" = \"demo\"", Good: "[kafka]\ngroup = \"demo\"",
 	},
 	{
-		Code: CodeProperty, Title: "a client property is refused",
-		Text: "The Kafka client does not know the property or its value, or the host sets it itself because another value would lose or repeat records. The message has the reason.",
+		Code: CodeProperty, Title: "a property is refused",
+		Text: "The Kafka client does not know the property or its value, or the host sets it itself, for a client or for one of its own topics, because another value would lose or repeat records. The message has the reason.",
 		Bad:  "[kafka.config]\n\"enable.auto.commit\" = true", Good: "[kafka.config]\n\"client.rack\" = \"eu-1\"",
 	},
 	{

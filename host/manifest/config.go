@@ -183,6 +183,9 @@ func (c *configurer) setting(f *field, path []string, v any) Setting {
 	case bool:
 		s.Value, s.toml = v, strconv.FormatBool(v)
 	case time.Duration:
+		if v == 0 && f.min > 0 {
+			break
+		}
 		s.Value, s.toml = formatDuration(v), quote(formatDuration(v))
 	case Start:
 		s.Value, s.toml = v.String(), quote(v.String())

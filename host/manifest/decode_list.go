@@ -32,7 +32,7 @@ func (d *decoder) strings(f *field, n *node, path []string, target any) {
 	f.slot(target).set(out)
 }
 
-// bindings reads a list of endpoints or a table of them.
+// bindings reads a list of endpoints or caches, or a table of them.
 func (d *decoder) bindings(f *field, n *node, path []string, target any) {
 	if n.kind != kindArray && n.kind != kindTable {
 		d.wrongType(n, path, "a list or a table", "write "+f.name+` = ["..."], or `+f.name+" = "+f.example)
@@ -49,7 +49,7 @@ func (d *decoder) bindings(f *field, n *node, path []string, target any) {
 			continue
 		}
 		if out.named && strings.TrimSpace(b.name) == "" {
-			d.report(CodeEmpty, c.key, b.path, "a sink's name must not be empty", "")
+			d.report(CodeEmpty, c.key, b.path, "a "+f.name+"'s name must not be empty", "")
 			continue
 		}
 		if e, ok := d.text(c, b.path); ok {
@@ -93,6 +93,11 @@ func (d *decoder) properties(f *field, n *node, path []string, target any) {
 		}
 		if f.client {
 			d.clientProperty(c, p, e, full)
+		}
+		for _, o := range f.owned {
+			if o.name == c.name {
+				d.report(CodeProperty, c.key, full, "the topic property "+quoteName(c.name)+" is refused: "+o.why, "leave it out")
+			}
 		}
 		out = append(out, p)
 	}

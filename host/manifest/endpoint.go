@@ -78,12 +78,12 @@ func (d *decoder) endpoint(text string, s side) (e Endpoint, since int, p *probl
 		}
 	case has:
 		hint := "the forms with a colon are timer:1m, file:path, stdin:json, stdout:json"
-		if scheme == "topic" || scheme == "proxy" {
+		if scheme == "topic" || scheme == "proxy" || scheme == "repartition" {
 			hint = "write the id alone: " + quoteName(arg)
 		}
 		p = &problem{CodeEndpoint, "has no form that a " + s.String() + " can have", hint}
 	case text == "":
-		p = &problem{CodeEndpoint, "is empty", "write the id of a topic or proxy"}
+		p = &problem{CodeEndpoint, "is empty", "write the id of a topic, proxy or repartition"}
 	}
 	return e, 0, p
 }

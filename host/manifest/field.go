@@ -4,7 +4,7 @@ import "time"
 
 // Step is the stage of building this version of sliphost has reached. A field
 // or choice whose since is larger is known but refused.
-const Step = 1
+const Step = 2
 
 // fieldKind is what a field's value looks like in a manifest.
 type fieldKind uint8
@@ -56,8 +56,10 @@ type field struct {
 	check func(text string) *problem
 	// slot gives access to the value of a scalar or list.
 	slot func(parent any) slot
-	// client marks properties that are the Kafka client's.
+	// client marks properties that are the Kafka client's; owned lists those
+	// that the host sets itself, with the reason.
 	client bool
+	owned  []ownedProperty
 
 	// table describes fieldTable and fieldTables. sub returns the struct of a
 	// fieldTable; add appends one for an id to a fieldTables and each calls fn
@@ -78,6 +80,11 @@ type field struct {
 type choice struct {
 	name, help string
 	since      int
+}
+
+// ownedProperty is a property that cannot be set, and why.
+type ownedProperty struct {
+	name, why string
 }
 
 // problem is what is wrong with a text.

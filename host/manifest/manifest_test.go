@@ -118,7 +118,10 @@ func TestBadManifestsGiveTheirFindings(t *testing.T) {
 
 // elsewhere lists the codes of stage manifest that package topology raises and
 // has the bad manifests of.
-var elsewhere = map[Code]bool{CodeTopicLoop: true, CodeCycle: true}
+var elsewhere = map[Code]bool{
+	CodeTopicLoop: true, CodeCycle: true, CodeNoPartition: true, CodeStateClusters: true, CodeTransactionClusters: true,
+	CodeUnequalPartitions: true, CodeTooManyCaches: true, CodePartitioner: true,
+}
 
 func TestEveryCodeHasABadManifest(t *testing.T) {
 	for _, code := range Codes() {
@@ -228,5 +231,14 @@ func TestMoreThanTwentyFindingsAreCounted(t *testing.T) {
 		if !strings.Contains(text, "... and 5 more findings") || strings.Count(text, "SLP111") != MaxShown {
 			t.Errorf("the list is not cut:\n%s", text)
 		}
+	}
+}
+
+func TestDeliveryIsExactlyOnceUnlessSaid(t *testing.T) {
+	if m := parse(t, small, nil); m.Delivery != ExactlyOnce {
+		t.Errorf("without the key: %q", m.Delivery)
+	}
+	if m := parse(t, "delivery = \"at_least_once\"\n"+small, nil); m.Delivery != AtLeastOnce {
+		t.Errorf("with the key: %q", m.Delivery)
 	}
 }

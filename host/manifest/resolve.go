@@ -15,11 +15,14 @@ func (d *decoder) resolve() {
 	}
 	d.clusters()
 	d.topics()
+	d.repartitions()
+	d.distinctIDs()
 	d.modules()
 	if len(m.Handlers) == 0 {
 		d.report(CodeNoHandler, d.doc.place([]string{"handler"}).key, nil, "the manifest has no handler", "write [handler.ID] with a source")
 	}
 	uses := newUses(m)
+	d.caches(uses)
 	for i := range m.Handlers {
 		d.handler(i, uses)
 	}
@@ -96,17 +99,7 @@ func (d *decoder) topics() {
 			t.Name = t.ID
 			d.note("the topic's id", "topic", t.ID, "name")
 		}
-		t.Cluster = slices.IndexFunc(m.Clusters, func(c Cluster) bool { return c.Name == t.Kafka })
-		if t.Cluster < 0 {
-			if t.Kafka != "" {
-				var have []string
-				for _, c := range m.Clusters {
-					have = append(have, c.Name)
-				}
-				d.reportAt(CodeUnknownCluster, join(path, "kafka"), "there is no cluster "+quoteName(t.Kafka), didYouMean(t.Kafka, have, "clusters"))
-			}
-			t.Cluster = 0
-		}
+		t.Cluster = d.clusterOf(t.Kafka, path)
 		if d.m.Clusters[t.Cluster].Embedded() && !d.written(join(path, "create")) {
 			t.Create = true
 			d.note("the broker is embedded", "topic", t.ID, "create")
@@ -123,11 +116,42 @@ func (d *decoder) topics() {
 		}
 		names[key] = t.ID
 	}
-	for i := range m.Proxies {
-		id := m.Proxies[i].ID
-		if m.topic(id) >= 0 {
-			d.report(CodeAmbiguousID, d.doc.place([]string{"proxy", id}).key, []string{"proxy", id}, quoteName(id)+" is the id of a topic and of a proxy", "a source or sink could not tell them apart; the topic is at "+lineOf(d.doc.place([]string{"topic", id}).key))
+}
+
+// clusterOf returns the index of the cluster that the table at path names.
+func (d *decoder) clusterOf(name string, path []string) int {
+	if at := slices.IndexFunc(d.m.Clusters, func(c Cluster) bool { return c.Name == name }); at >= 0 {
+		return at
+	}
+	if name != "" {
+		var have []string
+		for _, c := range d.m.Clusters {
+			have = append(have, c.Name)
 		}
+		d.reportAt(CodeUnknownCluster, join(path, "kafka"), "there is no cluster "+quoteName(name), didYouMean(name, have, "clusters"))
+	}
+	return 0
+}
+
+// distinctIDs finds ids that a source or sink could not tell apart.
+func (d *decoder) distinctIDs() {
+	kinds := map[string]string{}
+	see := func(kind, id string) {
+		path := []string{kind, id}
+		if other, ok := kinds[id]; ok {
+			d.report(CodeAmbiguousID, d.doc.place(path).key, path, quoteName(id)+" is the id of a "+other+" and of a "+kind, "a source or sink could not tell them apart; the "+other+" is at "+lineOf(d.doc.place([]string{other, id}).key))
+			return
+		}
+		kinds[id] = kind
+	}
+	for i := range d.m.Topics {
+		see("topic", d.m.Topics[i].ID)
+	}
+	for i := range d.m.Proxies {
+		see("proxy", d.m.Proxies[i].ID)
+	}
+	for i := range d.m.Repartitions {
+		see("repartition", d.m.Repartitions[i].ID)
 	}
 }
 
@@ -170,6 +194,17 @@ func (m *Manifest) TopicIndex(id string) int { return m.topic(id) }
 
 // ProxyIndex returns the place of a proxy's id in Proxies, or -1.
 func (m *Manifest) ProxyIndex(id string) int { return m.proxy(id) }
+
+// RepartitionIndex returns the place of a repartition's id in Repartitions, or
+// -1.
+func (m *Manifest) RepartitionIndex(id string) int {
+	return slices.IndexFunc(m.Repartitions, func(r Repartition) bool { return r.ID == id })
+}
+
+// CacheIndex returns the place of a cache's id in Caches, or -1.
+func (m *Manifest) CacheIndex(id string) int {
+	return slices.IndexFunc(m.Caches, func(c Cache) bool { return c.ID == id })
+}
 
 // ModuleIndex returns the place of a module's id in Modules, or -1.
 func (m *Manifest) ModuleIndex(id string) int {

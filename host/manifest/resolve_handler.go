@@ -7,20 +7,22 @@ import (
 
 // uses counts who reads and writes what.
 type uses struct {
-	topicRead, topicWritten   []int
-	proxyRead, proxyWritten   []int
-	module                    []int
-	fileRead, fileWritten     map[string]Position
-	streams                   map[string]*Endpoint
-	brokenSources, brokenSink bool
-	brokenModule              bool
+	topicRead, topicWritten             []int
+	proxyRead, proxyWritten             []int
+	repartitionRead, repartitionWritten []int
+	module, cache                       []int
+	fileRead, fileWritten               map[string]Position
+	streams                             map[string]*Endpoint
+	brokenSources, brokenSink           bool
+	brokenModule, brokenCache           bool
 }
 
 func newUses(m *Manifest) *uses {
 	return &uses{
 		topicRead: make([]int, len(m.Topics)), topicWritten: make([]int, len(m.Topics)),
 		proxyRead: make([]int, len(m.Proxies)), proxyWritten: make([]int, len(m.Proxies)),
-		module:   make([]int, len(m.Modules)),
+		repartitionRead: make([]int, len(m.Repartitions)), repartitionWritten: make([]int, len(m.Repartitions)),
+		module: make([]int, len(m.Modules)), cache: make([]int, len(m.Caches)),
 		fileRead: map[string]Position{}, fileWritten: map[string]Position{},
 		streams: map[string]*Endpoint{},
 	}
@@ -38,6 +40,7 @@ func (d *decoder) handler(i int, u *uses) {
 	d.handlerModule(h, node, path, u)
 	d.sources(h, node, path, u)
 	d.sinksOf(h, node, path, u)
+	d.cachesOf(h, node, path, u)
 	d.onError(h, path, u)
 }
 
@@ -79,7 +82,7 @@ func (d *decoder) sources(h *Handler, node *node, path []string, u *uses) {
 		return
 	}
 	if len(written.children) == 0 {
-		d.report(CodeNoSource, written.val, path, "the handler "+quoteName(h.ID)+" has no source, so it would never run", "name a topic, a proxy, a timer, a file or stdin")
+		d.report(CodeNoSource, written.val, path, "the handler "+quoteName(h.ID)+" has no source, so it would never run", "name a topic, a proxy, a repartition, a timer, a file or stdin")
 		return
 	}
 	seen := map[string]bool{}
@@ -106,6 +109,8 @@ func (d *decoder) sources(h *Handler, node *node, path []string, u *uses) {
 			u.topicRead[e.Index]++
 		case EndpointProxy:
 			u.proxyRead[e.Index]++
+		case EndpointRepartition:
+			u.repartitionRead[e.Index]++
 		case EndpointFile:
 			u.fileRead[e.Path] = e.Pos
 		case EndpointStdin:
@@ -149,6 +154,8 @@ func (d *decoder) sinksOf(h *Handler, node *node, path []string, u *uses) {
 			u.topicWritten[e.Index]++
 		case EndpointProxy:
 			u.proxyWritten[e.Index]++
+		case EndpointRepartition:
+			u.repartitionWritten[e.Index]++
 		case EndpointFile:
 			u.fileWritten[e.Path] = e.Pos
 		}
@@ -191,7 +198,7 @@ func (d *decoder) resolveEndpoint(text string, path []string, s side) (Endpoint,
 	}
 	switch {
 	case since > 0:
-		d.notYet(at, path, subject, "this version has ids of topics and proxies, timer:, file:, stdin and stdout")
+		d.notYet(at, path, subject, "this version has ids of topics, proxies and repartitions, timer:, file:, stdin and stdout")
 		return e, false
 	case p != nil:
 		d.report(p.code, at, path, subject+" "+p.msg, p.hint)
@@ -203,21 +210,16 @@ func (d *decoder) resolveEndpoint(text string, path []string, s side) (Endpoint,
 		e.Kind = EndpointProxy
 		return e, true
 	}
+	if e.Index = d.m.RepartitionIndex(text); e.Index >= 0 {
+		e.Kind = EndpointRepartition
+		return e, true
+	}
 	if e.Index = d.m.topic(text); e.Index >= 0 {
 		e.Codec = d.m.Topics[e.Index].Codec
 		return e, true
 	}
-	if d.defined("repartition", text) {
-		return e, false // The table itself is refused.
-	}
-	d.report(CodeUnknownRef, at, path, subject+" is neither a topic nor a proxy", d.refHint(text, s))
+	d.report(CodeUnknownRef, at, path, subject+" is no topic, proxy or repartition", d.refHint(text, s))
 	return e, false
-}
-
-// defined reports whether the document has a table of an id.
-func (d *decoder) defined(kind, id string) bool {
-	n := d.doc.root.child(kind)
-	return n != nil && n.child(id) != nil
 }
 
 // refHint says what an unknown source or sink could mean.
@@ -228,6 +230,9 @@ func (d *decoder) refHint(text string, s side) string {
 	}
 	for _, p := range d.m.Proxies {
 		have = append(have, p.ID)
+	}
+	for _, r := range d.m.Repartitions {
+		have = append(have, r.ID)
 	}
 	if s == asSource {
 		have = append(have, "stdin")
@@ -244,6 +249,9 @@ func (d *decoder) refHint(text string, s side) string {
 	}
 	if d.m.HandlerIndex(text) >= 0 {
 		return "a handler is reached through a proxy: write [proxy.ID], a sink of the one and a source of the other"
+	}
+	if d.m.CacheIndex(text) >= 0 {
+		return "a handler reaches a cache by its key cache: cache = [" + quoteName(text) + "]"
 	}
 	if checkID(text) == nil {
 		return "write [topic." + text + "] or [proxy." + text + "]"
@@ -265,7 +273,11 @@ func (d *decoder) onError(h *Handler, path []string, u *uses) {
 			for _, t := range d.m.Topics {
 				have = append(have, t.ID)
 			}
-			d.reportAt(CodeUnknownRef, at, "there is no topic "+quoteName(o.Topic), didYouMean(o.Topic, have, "topics"))
+			hint := didYouMean(o.Topic, have, "topics")
+			if d.m.RepartitionIndex(o.Topic) >= 0 {
+				hint = "a repartition loses its records once they are handled: write a [topic.ID] for dead letters"
+			}
+			d.reportAt(CodeUnknownRef, at, "there is no topic "+quoteName(o.Topic), hint)
 		default:
 			u.topicWritten[o.TopicIndex]++
 			if slices.ContainsFunc(h.Sources, func(e Endpoint) bool { return e.Kind == EndpointTopic && e.Index == o.TopicIndex }) {

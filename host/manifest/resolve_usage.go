@@ -13,6 +13,14 @@ func (d *decoder) usage(u *uses) {
 	for i := range m.Proxies {
 		d.proxyUsage(m.Proxies[i].ID, u.proxyRead[i], u.proxyWritten[i], u)
 	}
+	for i := range m.Repartitions {
+		d.repartitionUsage(m.Repartitions[i].ID, u.repartitionRead[i], u.repartitionWritten[i], u)
+	}
+	for i := range m.Caches {
+		if u.cache[i] == 0 && !u.brokenCache {
+			d.unused("cache", m.Caches[i].ID)
+		}
+	}
 	if !broken {
 		for i := range m.Topics {
 			if u.topicRead[i]+u.topicWritten[i] == 0 {
@@ -28,6 +36,9 @@ func (d *decoder) usage(u *uses) {
 	on := make([]int, len(m.Clusters))
 	for _, t := range m.Topics {
 		on[t.Cluster]++
+	}
+	for _, r := range m.Repartitions {
+		on[r.Cluster]++
 	}
 	for i := 1; i < len(m.Clusters); i++ {
 		if on[i] == 0 {
@@ -58,5 +69,19 @@ func (d *decoder) proxyUsage(id string, read, written int, u *uses) {
 		d.report(CodeProxyNoReader, at, path, "nothing reads the proxy "+quoteName(id)+": what is emitted into it is dropped", "make it a source of a handler")
 	case read == 0 && written == 0 && !u.brokenSink && !u.brokenSources:
 		d.unused("proxy", id)
+	}
+}
+
+// repartitionUsage judges the two ends of a repartition.
+func (d *decoder) repartitionUsage(id string, read, written int, u *uses) {
+	path := []string{"repartition", id}
+	at := d.doc.place(path).key
+	switch {
+	case read > 0 && written == 0 && !u.brokenSink:
+		d.report(CodeRepartitionEnd, at, path, "nothing is emitted into the repartition "+quoteName(id)+", so the handlers that read it never run", "make it a sink of a handler; a topic that others write is a [topic.ID]")
+	case read == 0 && written > 0 && !u.brokenSources:
+		d.report(CodeRepartitionEnd, at, path, "nothing reads the repartition "+quoteName(id)+", so its records would stay at the broker for ever", "make it a source of a handler; a topic that others read is a [topic.ID]")
+	case read == 0 && written == 0 && !u.brokenSink && !u.brokenSources:
+		d.unused("repartition", id)
 	}
 }

@@ -29,11 +29,11 @@ func topFields() []field {
 			slot: textAt(func(m *Manifest) *string { return &m.Name }),
 		},
 		{
-			name: "delivery", kind: fieldChoice, def: string(AtLeastOnce), example: `"at_least_once"`,
+			name: "delivery", kind: fieldChoice, def: string(defaultDelivery), example: `"at_least_once"`,
 			help: "What is promised for every input record.",
 			choices: []choice{
-				{name: string(AtLeastOnce), help: "No record is lost; after a crash the outputs of a few records can come twice."},
-				{name: string(ExactlyOnce), help: "Outputs, state and input positions are one transaction; will be the default.", since: 2},
+				{name: string(ExactlyOnce), help: "Outputs, caches and input positions are one transaction: after a crash each record has acted once. All topics of a worker are on one cluster."},
+				{name: string(AtLeastOnce), help: "No record is lost; after a crash the effects of a few records can come twice."},
 			},
 			slot: textAt(func(m *Manifest) *Delivery { return &m.Delivery }),
 		},
@@ -89,7 +89,7 @@ func tableFields() []field {
 			add:   adder(func(m *Manifest) *[]Proxy { return &m.Proxies }, func(p *Proxy) *string { return &p.ID }),
 			each:  walker(func(m *Manifest) *[]Proxy { return &m.Proxies }, func(p *Proxy) *string { return &p.ID }),
 		},
-		moduleField(), handlerField(),
+		repartitionField(), cacheField(), moduleField(), handlerField(), onChangeField(),
 		{
 			name: "admin", kind: fieldTable, help: "[admin] is where the running host answers besides its socket.",
 			sub: inside(func(m *Manifest) *Admin { return &m.Admin }),
@@ -99,7 +99,7 @@ func tableFields() []field {
 				slot: textAt(func(a *Admin) *string { return &a.HTTP }),
 			}}},
 		},
-		repartitionField(), cacheField(), checkpointField(), codecField(),
+		checkpointField(), codecField(),
 	}
 }
 
@@ -261,6 +261,11 @@ func moduleField() field {
 						help: "Time that one record may take.",
 						slot: at(func(l *Limits) *time.Duration { return &l.Deadline }),
 					},
+					{
+						name: "staged", kind: fieldSize, def: "16MiB", min: kib, max: gib, example: `"4MiB"`,
+						help: "Bytes of keys and values that one record may write to caches, deletes included.",
+						slot: intAt(func(l *Limits) *int64 { return &l.Staged }),
+					},
 				}},
 			},
 		}},
@@ -286,17 +291,18 @@ func handlerField() field {
 			},
 			{
 				name: "source", kind: fieldStrings, required: true, example: `["flights"]`,
-				help: `What the handler reads: ids of topics and proxies, "timer:1m", "file:in.ndjson", "stdin". Files named *.ndjson or *.jsonl hold a JSON value a line, others raw lines; "stdin" is raw lines, "stdin:json" and "stdin:string" say otherwise.`,
+				help: `What the handler reads: ids of topics, proxies and repartitions, "timer:1m", "file:in.ndjson", "stdin". Files named *.ndjson or *.jsonl hold a JSON value a line, others raw lines; "stdin" is raw lines, "stdin:json" and "stdin:string" say otherwise.`,
 				slot: at(func(h *Handler) *[]string { return &h.sources }),
 			},
 			{
 				name: "sink", kind: fieldBindings, example: `{ out = "delays" }`,
-				help: `Where its outputs go: ids of topics and proxies, "file:out.ndjson", "stdout", "stdout:json", "stdout:string". A list binds sinks of the same names in the module; a table binds the module's names (left) to others. A bare "stdout" prints raw lines, or JSON when another sink of the handler takes typed values.`,
+				help: `Where its outputs go: ids of topics, proxies and repartitions, "file:out.ndjson", "stdout", "stdout:json", "stdout:string". A list binds sinks of the same names in the module; a table binds the module's names (left) to others. A bare "stdout" prints raw lines, or JSON when another sink of the handler takes typed values.`,
 				slot: at(func(h *Handler) *bindings { return &h.sinks }),
 			},
 			{
-				name: "cache", kind: fieldBindings, example: `["delays-by-airport"]`, since: 2,
-				help: "Caches the handler reads and writes, as a list or a table like sink.",
+				name: "cache", kind: fieldBindings, example: `["delays-by-airport"]`,
+				help: "Caches the handler reads and writes. A list binds caches of the same names in the module; a table binds the module's names (left) to others. Handlers that share a cache which is not global form one unit: all their topics have the same number of partitions, and records with the same key are in the same partition of each.",
+				slot: at(func(h *Handler) *bindings { return &h.caches }),
 			},
 			{
 				name: "checkpoint", kind: fieldStrings, example: `["weather-first"]`, since: 3,

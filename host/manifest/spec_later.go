@@ -3,35 +3,6 @@ package manifest
 // The tables in this file are known, so that a key in them is never called
 // unknown, and refused until the step that brings them gives them slots.
 
-func repartitionField() field {
-	return field{
-		name: "repartition", kind: fieldTables, id: "repartition", since: 2,
-		help: "[repartition.ID] is an internal topic that groups records by another key.",
-		table: &table{fields: []field{
-			{name: "partitions", kind: fieldInt, min: 1, max: 100_000, help: "The number of partitions."},
-			{name: "replication", kind: fieldInt, min: 1, max: 128, help: "The replication factor."},
-		}},
-	}
-}
-
-func cacheField() field {
-	return field{
-		name: "cache", kind: fieldTables, id: "cache", since: 2,
-		help: "[cache.ID] is a store of keys and values that survives a crash.",
-		table: &table{fields: []field{
-			{name: "key", kind: fieldChoice, help: "The type of the keys.", choices: []choice{
-				{name: "bytes"}, {name: "string"}, {name: "int"}, {name: "float"}, {name: "bool"},
-			}},
-			{name: "kind", kind: fieldChoice, help: "Where the entries live.", choices: []choice{
-				{name: "kv"}, {name: "global"}, {name: "local"},
-			}},
-			{name: "topic", kind: fieldString, help: "The topic that a global cache is read from."},
-			{name: "ttl", kind: fieldDuration, help: "How long an entry lives, by stream time."},
-			{name: "max_bytes", kind: fieldSize, help: "Above this the oldest insertions leave."},
-		}},
-	}
-}
-
 func checkpointField() field {
 	side := []field{
 		{name: "source", kind: fieldString, required: true, help: "The source."},

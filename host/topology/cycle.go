@@ -8,17 +8,21 @@ import (
 )
 
 // network is the graph in which cycles are looked for: handlers first, then
-// proxies, then topics.
+// proxies, then topics and repartitions.
 type network struct {
 	m        *manifest.Manifest
 	next     [][]int
 	handlers int
 	proxies  int
+	topics   int
 }
 
-// proxy and topic return the node of an index.
+// proxy, topic and repartition return the node of an index.
 func (n *network) proxy(i int) int { return n.handlers + i }
 func (n *network) topic(i int) int { return n.handlers + n.proxies + i }
+func (n *network) repartition(i int) int {
+	return n.handlers + n.proxies + n.topics + i
+}
 
 // name returns a node's name for people.
 func (n *network) name(node int) string {
@@ -27,20 +31,24 @@ func (n *network) name(node int) string {
 		return "handler " + n.m.Handlers[node].ID
 	case node < n.handlers+n.proxies:
 		return "proxy " + n.m.Proxies[node-n.handlers].ID
+	case node < n.repartition(0):
+		return "topic " + n.m.Topics[node-n.topic(0)].ID
 	default:
-		return "topic " + n.m.Topics[node-n.handlers-n.proxies].ID
+		return "repartition " + n.m.Repartitions[node-n.repartition(0)].ID
 	}
 }
 
 func newNetwork(m *manifest.Manifest, topics bool) *network {
-	n := &network{m: m, handlers: len(m.Handlers), proxies: len(m.Proxies)}
-	n.next = make([][]int, n.handlers+n.proxies+len(m.Topics))
+	n := &network{m: m, handlers: len(m.Handlers), proxies: len(m.Proxies), topics: len(m.Topics)}
+	n.next = make([][]int, n.repartition(len(m.Repartitions)))
 	node := func(e manifest.Endpoint) (int, bool) {
 		switch {
 		case e.Kind == manifest.EndpointProxy:
 			return n.proxy(e.Index), true
 		case e.Kind == manifest.EndpointTopic && topics:
 			return n.topic(e.Index), true
+		case e.Kind == manifest.EndpointRepartition && topics:
+			return n.repartition(e.Index), true
 		default:
 			return 0, false
 		}
@@ -113,7 +121,8 @@ func (b *builder) place(n *network, path []int) manifest.Position {
 	h := &b.m.Handlers[last]
 	for _, s := range h.Sinks {
 		if s.Kind == manifest.EndpointProxy && n.proxy(s.Index) == path[0] ||
-			s.Kind == manifest.EndpointTopic && n.topic(s.Index) == path[0] {
+			s.Kind == manifest.EndpointTopic && n.topic(s.Index) == path[0] ||
+			s.Kind == manifest.EndpointRepartition && n.repartition(s.Index) == path[0] {
 			return s.Pos
 		}
 	}

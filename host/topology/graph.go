@@ -3,6 +3,7 @@ package topology
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sliphost/sliphost/host/manifest"
@@ -21,12 +22,14 @@ type NodeKind string
 
 // Kinds of nodes.
 const (
-	NodeTopic   NodeKind = "topic"
-	NodeProxy   NodeKind = "proxy"
-	NodeTimer   NodeKind = "timer"
-	NodeFile    NodeKind = "file"
-	NodeStream  NodeKind = "stream"
-	NodeHandler NodeKind = "handler"
+	NodeTopic       NodeKind = "topic"
+	NodeProxy       NodeKind = "proxy"
+	NodeRepartition NodeKind = "repartition"
+	NodeCache       NodeKind = "cache"
+	NodeTimer       NodeKind = "timer"
+	NodeFile        NodeKind = "file"
+	NodeStream      NodeKind = "stream"
+	NodeHandler     NodeKind = "handler"
 )
 
 // Node is one node of a Graph.
@@ -35,21 +38,28 @@ type Node struct {
 	ID   string   `json:"id"`
 	Kind NodeKind `json:"kind"`
 	// Label is what the manifest calls the node, Detail a second line: a
-	// topic's codec, a handler's module and function.
+	// topic's codec, a handler's module and function, a cache's kind.
 	Label  string `json:"label"`
 	Detail string `json:"detail,omitempty"`
 	// Sub is the sub-topology, -1 for a node that none or several have.
 	Sub int `json:"sub"`
 }
 
-// Edge is a way that records take.
+// Edge is a way that records take, or the use of a cache.
 type Edge struct {
 	From string `json:"from"`
 	To   string `json:"to"`
-	// Label is the sink's name where it is not the target's.
+	// Label is the sink's or cache's name in the module where it is not the
+	// target's.
 	Label string `json:"label,omitempty"`
 	// DeadLetter marks the way of failed records.
 	DeadLetter bool `json:"dead_letter,omitempty"`
+	// State marks the use of a cache: from a handler to a cache that it reads
+	// and writes, or from a global cache to a handler that reads it. Lockstep
+	// is set when the handler sees what others, or itself on another way, wrote
+	// there inside a batch, so that records go through them one by one.
+	State    bool `json:"state,omitempty"`
+	Lockstep bool `json:"lockstep,omitempty"`
 }
 
 // Graph returns the topology for drawing. Nodes and edges are in a fixed
@@ -70,8 +80,10 @@ func (t *Topology) Graph() *Graph {
 	for i := range t.Outputs {
 		g.endpoint(t.Outputs[i].Endpoint, t.subOf(i), "")
 	}
+	g.caches()
 	for i := range t.Handlers {
 		g.edges(i)
+		g.uses(i)
 	}
 	return g.out
 }
@@ -121,6 +133,12 @@ func (g *grapher) endpoint(e manifest.Endpoint, sub int, owner string) string {
 		if t.Kafka != manifest.DefaultCluster {
 			n.Detail += " on " + t.Kafka
 		}
+	case manifest.EndpointRepartition:
+		r := &g.t.manifest.Repartitions[e.Index]
+		n.Kind, n.ID, n.Detail = NodeRepartition, "repartition:"+r.ID, "repartition"
+		if r.Kafka != manifest.DefaultCluster {
+			n.Detail += " on " + r.Kafka
+		}
 	case manifest.EndpointTimer:
 		n.Kind, n.ID = NodeTimer, e.Text+"@"+owner
 	case manifest.EndpointFile:
@@ -166,6 +184,72 @@ func (g *grapher) edges(i int) {
 	}
 }
 
+// caches adds the nodes of caches that handlers use, and the edges from topics
+// to global ones.
+func (g *grapher) caches() {
+	t := g.t
+	for i := range t.manifest.Caches {
+		c := &t.manifest.Caches[i]
+		n := Node{ID: "cache:" + c.ID, Kind: NodeCache, Label: c.ID, Detail: string(c.Kind) + " cache", Sub: -1}
+		used := false
+		for _, h := range t.Handlers {
+			if !slices.Contains(h.Caches, i) {
+				continue
+			}
+			if !used {
+				used, n.Sub = true, h.Sub
+			}
+			if n.Sub != h.Sub {
+				n.Sub = -1
+			}
+		}
+		if !used {
+			continue
+		}
+		if c.TopicIndex >= 0 {
+			topic := &t.manifest.Topics[c.TopicIndex]
+			from := g.endpoint(manifest.Endpoint{Kind: manifest.EndpointTopic, Index: c.TopicIndex, Text: topic.ID}, n.Sub, "")
+			g.out.Edges = append(g.out.Edges, Edge{From: from, To: n.ID})
+		}
+		g.add(n)
+	}
+}
+
+// uses adds the edges between a handler and its caches.
+func (g *grapher) uses(i int) {
+	self := "handler:" + g.t.Handlers[i].ID
+	for _, b := range g.t.manifest.Handlers[i].Caches {
+		e := Edge{From: self, To: "cache:" + b.Cache, State: true, Lockstep: g.t.lockstep(i, b.CacheIndex)}
+		if !g.t.manifest.Caches[b.CacheIndex].Kind.Partitioned() {
+			e.From, e.To = e.To, e.From
+		}
+		if b.Name != b.Cache {
+			e.Label = b.Name
+		}
+		g.out.Edges = append(g.out.Edges, e)
+	}
+}
+
+// lockstep reports whether a handler runs in lock-step because of a cache.
+func (t *Topology) lockstep(handler, cache int) bool {
+	for i := range t.Sources {
+		for _, s := range t.Sources[i].Shared {
+			if s.Cache == cache && slices.Contains(s.Handlers, handler) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// text is what is written at an edge.
+func (e *Edge) text() string {
+	if !e.Lockstep {
+		return e.Label
+	}
+	return strings.TrimPrefix(e.Label+", lock-step", ", ")
+}
+
 // JSON returns the graph as indented JSON, ended by a newline.
 func (g *Graph) JSON() []byte {
 	out, err := json.MarshalIndent(g, "", "  ")
@@ -185,8 +269,10 @@ func (g *Graph) Mermaid() string {
 		index[n.ID] = i
 		before, after := `["`, `"]`
 		switch n.Kind {
-		case NodeTopic:
+		case NodeTopic, NodeRepartition:
 			before, after = `[("`, `")]`
+		case NodeCache:
+			before, after = `[["`, `"]]`
 		case NodeProxy:
 			before, after = `(["`, `"])`
 		case NodeTimer:
@@ -202,11 +288,16 @@ func (g *Graph) Mermaid() string {
 	}
 	for _, e := range g.Edges {
 		arrow := "-->"
-		if e.DeadLetter {
+		switch {
+		case e.DeadLetter:
 			arrow = "-.->"
+		case e.Lockstep:
+			arrow = "==="
+		case e.State:
+			arrow = "---"
 		}
-		if e.Label != "" {
-			arrow += `|"` + mermaidText(e.Label) + `"|`
+		if label := e.text(); label != "" {
+			arrow += `|"` + mermaidText(label) + `"|`
 		}
 		fmt.Fprintf(&b, "  n%d %s n%d\n", index[e.From], arrow, index[e.To])
 	}
@@ -225,8 +316,10 @@ func (g *Graph) DOT() string {
 	for _, n := range g.Nodes {
 		shape := "box"
 		switch n.Kind {
-		case NodeTopic:
+		case NodeTopic, NodeRepartition:
 			shape = "cylinder"
+		case NodeCache:
+			shape = "box3d"
 		case NodeProxy:
 			shape = "ellipse"
 		case NodeTimer:
@@ -242,11 +335,17 @@ func (g *Graph) DOT() string {
 	}
 	for _, e := range g.Edges {
 		var attrs []string
-		if e.Label != "" {
-			attrs = append(attrs, "label="+dotText(e.Label))
+		if label := e.text(); label != "" {
+			attrs = append(attrs, "label="+dotText(label))
 		}
 		if e.DeadLetter {
 			attrs = append(attrs, "style=dashed")
+		}
+		if e.State {
+			attrs = append(attrs, "dir=none")
+		}
+		if e.Lockstep {
+			attrs = append(attrs, "penwidth=3")
 		}
 		fmt.Fprintf(&b, "  %s -> %s", dotText(e.From), dotText(e.To))
 		if attrs != nil {

@@ -158,14 +158,19 @@ func writeEdge(s *strings.Builder, e Edge, from, to *box) {
 	x1, y1 := from.x+from.w, from.y+nodeHeight/2
 	x2, y2 := to.x, to.y+nodeHeight/2
 	bend := max(40, (x2-x1)/2)
-	style := ""
-	if e.DeadLetter {
-		style = ` stroke-dasharray="5 4"`
+	style := ` marker-end="url(#arrow)"`
+	switch {
+	case e.DeadLetter:
+		style = ` stroke-dasharray="5 4"` + style
+	case e.Lockstep:
+		style = ` stroke-width="3"`
+	case e.State:
+		style = ""
 	}
-	fmt.Fprintf(s, `<path d="M%d %dC%d %d %d %d %d %d" fill="none" stroke="#555"%s marker-end="url(#arrow)"/>`+"\n",
+	fmt.Fprintf(s, `<path d="M%d %dC%d %d %d %d %d %d" fill="none" stroke="#555"%s/>`+"\n",
 		x1, y1, x1+bend, y1, x2-bend, y2, x2, y2, style)
-	if e.Label != "" {
-		fmt.Fprintf(s, `<text x="%d" y="%d" text-anchor="middle" font-size="11" fill="#555">%s</text>`+"\n", (x1+x2)/2, (y1+y2)/2-4, xmlText(e.Label))
+	if label := e.text(); label != "" {
+		fmt.Fprintf(s, `<text x="%d" y="%d" text-anchor="middle" font-size="11" fill="#555">%s</text>`+"\n", (x1+x2)/2, (y1+y2)/2-4, xmlText(label))
 	}
 }
 
@@ -176,6 +181,10 @@ func writeBox(s *strings.Builder, b *box) {
 		fill = "#dbe9ff"
 	case NodeTopic:
 		fill = "#e7f5df"
+	case NodeRepartition:
+		fill = "#dcefe9"
+	case NodeCache:
+		fill, round = "#f0e4f7", 0
 	case NodeProxy:
 		fill, round = "#fff3cf", nodeHeight/2
 	case NodeTimer:

@@ -179,6 +179,11 @@ func Build(m *manifest.Manifest) (*Topology, manifest.Errors) {
 	}
 	b.orderProxies()
 	b.subs()
+	b.state()
+	b.findings.Sort()
+	if b.findings.Fatal() != nil {
+		return nil, b.findings
+	}
 	return b.t, b.findings
 }
 
@@ -242,6 +247,9 @@ func (b *builder) handler(i int) {
 		h.Sinks = append(h.Sinks, sink)
 	}
 	h.Mixed = bytes && values
+	for _, c := range mh.Caches {
+		h.Caches = append(h.Caches, c.CacheIndex)
+	}
 	if at := mh.OnError.TopicIndex; at >= 0 && mh.OnError.Policy == manifest.PolicyDLQ {
 		topic := &b.m.Topics[at]
 		h.DeadLetters = b.output(manifest.Endpoint{
@@ -313,93 +321,6 @@ func (b *builder) orderProxies() {
 			if h.Sinks[j].Proxy {
 				h.Sinks[j].Index = place[h.Sinks[j].Index]
 			}
-		}
-	}
-}
-
-// subs divides the handlers into sub-topologies.
-func (b *builder) subs() {
-	t := b.t
-	parent := make([]int, len(t.Handlers))
-	for i := range parent {
-		parent[i] = i
-	}
-	find := func(i int) int {
-		for parent[i] != i {
-			parent[i] = parent[parent[i]]
-			i = parent[i]
-		}
-		return i
-	}
-	// The smaller index becomes the root, so roots are first handlers.
-	union := func(a, b int) {
-		a, b = find(a), find(b)
-		parent[max(a, b)] = min(a, b)
-	}
-	for _, s := range t.Sources {
-		for _, r := range s.Readers[1:] {
-			union(s.Readers[0].Handler, r.Handler)
-		}
-	}
-	for _, p := range t.Proxies {
-		var ends []int
-		ends = append(ends, p.Writers...)
-		for _, r := range p.Readers {
-			ends = append(ends, r.Handler)
-		}
-		for i := 1; i < len(ends); i++ {
-			union(ends[0], ends[i])
-		}
-	}
-	number := map[int]int{}
-	for i := range t.Handlers {
-		root := find(i)
-		at, ok := number[root]
-		if !ok {
-			at = len(t.Subs)
-			number[root] = at
-			t.Subs = append(t.Subs, Sub{})
-		}
-		t.Handlers[i].Sub = at
-		t.Subs[at].Handlers = append(t.Subs[at].Handlers, i)
-	}
-	b.fillSubs()
-}
-
-// fillSubs lists what belongs to each sub-topology.
-func (b *builder) fillSubs() {
-	t := b.t
-	cluster := func(s *Sub, e *manifest.Endpoint) {
-		if e.Kind == manifest.EndpointTopic {
-			s.Clusters = insert(s.Clusters, b.m.Topics[e.Index].Cluster)
-		}
-	}
-	for i := range t.Sources {
-		s := &t.Sources[i]
-		s.Sub = t.Handlers[s.Readers[0].Handler].Sub
-		sub := &t.Subs[s.Sub]
-		sub.Sources = append(sub.Sources, i)
-		cluster(sub, &s.Endpoint)
-	}
-	for i := range t.Proxies {
-		p := &t.Proxies[i]
-		switch {
-		case len(p.Writers) > 0:
-			p.Sub = t.Handlers[p.Writers[0]].Sub
-		case len(p.Readers) > 0:
-			p.Sub = t.Handlers[p.Readers[0].Handler].Sub
-		default:
-			p.Sub = -1 // Nobody uses it.
-			continue
-		}
-		t.Subs[p.Sub].Proxies = append(t.Subs[p.Sub].Proxies, i)
-	}
-	for i := range t.Outputs {
-		o := &t.Outputs[i]
-		for _, w := range slices.Concat(o.Writers, o.DeadLetters) {
-			sub := &t.Subs[t.Handlers[w].Sub]
-			sub.Outputs = insert(sub.Outputs, i)
-			cluster(sub, &o.Endpoint)
 		}
 	}
 }

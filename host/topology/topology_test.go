@@ -69,7 +69,7 @@ func build(t *testing.T, m *manifest.Manifest) *Topology {
 }
 
 func TestGraphOutputs(t *testing.T) {
-	for _, name := range []string{"flights", "loop"} {
+	for _, name := range []string{"flights", "loop", "state"} {
 		t.Run(name, func(t *testing.T) {
 			g := build(t, read(t, "testdata/"+name+".toml")).Graph()
 			golden(t, "testdata/"+name+".mmd", g.Mermaid())
@@ -91,11 +91,17 @@ func TestGraphOutputs(t *testing.T) {
 	}
 }
 
+// topologyCodes are those that Build reports.
+var topologyCodes = []manifest.Code{
+	manifest.CodeTopicLoop, manifest.CodeCycle, manifest.CodeNoPartition, manifest.CodeStateClusters,
+	manifest.CodeTransactionClusters, manifest.CodeUnequalPartitions, manifest.CodeTooManyCaches, manifest.CodePartitioner,
+}
+
 func TestBadTopologiesGiveTheirFindings(t *testing.T) {
-	for _, code := range []manifest.Code{manifest.CodeTopicLoop, manifest.CodeCycle} {
+	for _, code := range topologyCodes {
 		file := "testdata/bad/" + string(code) + ".toml"
 		top, found := Build(read(t, file))
-		if len(found) == 0 || found[0].Code != code || (top == nil) != (found.Fatal() != nil) {
+		if !slices.ContainsFunc(found, func(f manifest.Error) bool { return f.Code == code }) || (top == nil) != (found.Fatal() != nil) {
 			t.Errorf("%s: %s", file, found.Render())
 		}
 		golden(t, strings.TrimSuffix(file, ".toml")+".err", found.Render())
@@ -103,11 +109,14 @@ func TestBadTopologiesGiveTheirFindings(t *testing.T) {
 }
 
 func TestExamplesOfCodesShowThem(t *testing.T) {
-	const head = "version = 1\nname = \"demo\"\n[module.m]\npath = \"m.wasm\"\n"
-	for _, code := range []manifest.Code{manifest.CodeTopicLoop, manifest.CodeCycle} {
+	const head, tail = "version = 1\nname = \"demo\"\n", "\n[module.m]\npath = \"m.wasm\"\n"
+	for _, code := range topologyCodes {
+		if code == manifest.CodeTooManyCaches {
+			continue // Its example is too long to be written out.
+		}
 		e, _ := manifest.Explain(code)
 		for text, want := range map[string]bool{e.Bad: true, e.Good: false} {
-			_, found := Build(parse(t, "manifest.toml", head+text))
+			_, found := Build(parse(t, "manifest.toml", head+text+tail))
 			got := slices.ContainsFunc(found, func(f manifest.Error) bool { return f.Code == code })
 			if got != want {
 				t.Errorf("%s is found: %t, in\n%s", code, got, text)
@@ -116,26 +125,38 @@ func TestExamplesOfCodesShowThem(t *testing.T) {
 	}
 }
 
-func TestTopologyOfFlights(t *testing.T) {
-	m := read(t, "testdata/flights.toml")
-	top := build(t, m)
+// dump writes everything that a topology knows.
+func dump(top *Topology) string {
 	var got strings.Builder
 	for i, s := range top.Sources {
-		fmt.Fprintf(&got, "source %d %s sub %d readers %v\n", i, s.Text, s.Sub, s.Readers)
+		fmt.Fprintf(&got, "source %d %s sub %d readers %v", i, s.Text, s.Sub, s.Readers)
+		if s.Caches != nil {
+			fmt.Fprintf(&got, " caches %v lock-step %t %v", s.Caches, s.Lockstep, s.Shared)
+		}
+		got.WriteByte('\n')
 	}
 	for i, p := range top.Proxies {
 		fmt.Fprintf(&got, "proxy %d %s (%d) sub %d writers %v readers %v\n", i, p.ID, p.Index, p.Sub, p.Writers, p.Readers)
 	}
 	for i, h := range top.Handlers {
-		fmt.Fprintf(&got, "handler %d %s sub %d inputs %v sinks %v dead letters %d mixed %t\n", i, h.ID, h.Sub, h.Inputs, h.Sinks, h.DeadLetters, h.Mixed)
+		fmt.Fprintf(&got, "handler %d %s sub %d inputs %v sinks %v dead letters %d mixed %t caches %v\n", i, h.ID, h.Sub, h.Inputs, h.Sinks, h.DeadLetters, h.Mixed, h.Caches)
 	}
 	for i, o := range top.Outputs {
 		fmt.Fprintf(&got, "output %d %s writers %v dead letters %v\n", i, o.Text, o.Writers, o.DeadLetters)
 	}
 	for i, s := range top.Subs {
 		fmt.Fprintf(&got, "sub %d handlers %v sources %v proxies %v outputs %v clusters %v\n", i, s.Handlers, s.Sources, s.Proxies, s.Outputs, s.Clusters)
+		fmt.Fprintf(&got, "  inputs %v caches %v globals %v cluster %d joins %t\n", s.Inputs, s.Caches, s.Globals, s.Cluster, s.Joins)
 	}
-	golden(t, "testdata/flights.topology", got.String())
+	fmt.Fprintf(&got, "home %d\n", top.Home)
+	return got.String()
+}
+
+func TestTopologyOfFlights(t *testing.T) {
+	m := read(t, "testdata/flights.toml")
+	top := build(t, m)
+	golden(t, "testdata/flights.topology", dump(top))
+	golden(t, "testdata/state.topology", dump(build(t, read(t, "testdata/state.toml"))))
 	if top.Loops != nil {
 		t.Errorf("loops %v", top.Loops)
 	}

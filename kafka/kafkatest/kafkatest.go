@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -170,6 +171,43 @@ func (b *Broker) ConsumeAll(t testing.TB, topic string) []Record {
 		all = append(all, Unpack(t, &batch)...)
 	}
 	return all
+}
+
+// AwaitTransactions waits until no transaction is open in any partition of a
+// topic: everything written is either committed or aborted.
+func (b *Broker) AwaitTransactions(t testing.TB, topic string) {
+	t.Helper()
+	r, err := kafka.NewReader(b.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	ctx := Context(t)
+	if err := r.Open(ctx, []string{topic}, kafka.Start{}); err != nil {
+		t.Fatal(err)
+	}
+	n, err := r.Partitions(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := make([]abi.TopicPartition, n[0])
+	for i := range parts {
+		parts[i].Partition = int32(i)
+	}
+	for {
+		bounds, err := r.Bounds(ctx, parts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(bounds, func(b abi.Bounds) bool { return b.LastStable < b.High }) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("transactions of %s stay open: %+v", topic, bounds)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 // Unpack copies the records of a batch.

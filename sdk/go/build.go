@@ -165,15 +165,33 @@ type arena struct {
 	buf []byte
 }
 
+// maxChunk bounds the growth of chunks: a record that takes more than it is
+// given in several, so that those it has done with can be freed.
+const maxChunk = 1 << 20
+
 // take returns n bytes with undefined contents, its capacity n.
 func (a *arena) take(n int) []byte {
 	if cap(a.buf)-len(a.buf) < n {
-		// Memory handed out before stays valid: only this chunk is left behind.
-		a.buf = make([]byte, 0, max(2*cap(a.buf), n, 4096))
+		a.grow(n)
 	}
 	at := len(a.buf)
 	a.buf = a.buf[:at+n]
 	return a.buf[at : at+n : at+n]
+}
+
+// room returns at least n bytes, all that are free in one piece. The next
+// take returns the first of them.
+func (a *arena) room(n int) []byte {
+	if cap(a.buf)-len(a.buf) < n {
+		a.grow(n)
+	}
+	return a.buf[len(a.buf):cap(a.buf)]
+}
+
+// grow begins a chunk with at least n bytes. Memory handed out before stays
+// valid: only the old chunk is left behind.
+func (a *arena) grow(n int) {
+	a.buf = make([]byte, 0, max(min(2*cap(a.buf), maxChunk), n, 4096))
 }
 
 func (a *arena) reset() { a.buf = a.buf[:0] }

@@ -51,6 +51,18 @@ func hostCacheDelete(in *instance, cache int32, key []byte) int32 {
 	return in.host.CacheDelete(cache, key)
 }
 
+func hostCacheDeleteRange(in *instance, cache int32, from, to []byte) int32 {
+	return in.host.CacheDeleteRange(cache, from, to)
+}
+
+func hostCacheScan(in *instance, cache int32, request, buf []byte) int64 {
+	return in.host.CacheScan(cache, request, buf)
+}
+
+func hostCacheGetMany(in *instance, cache int32, request, buf []byte) int64 {
+	return in.host.CacheGetMany(cache, request, buf)
+}
+
 func hostSavepoint(in *instance, op int32) int32 { return in.host.Savepoint(op) }
 
 func hostStreamTime(in *instance) int64 { return in.host.StreamTime() }

@@ -77,6 +77,18 @@ func importCachePut(cache int32, key unsafe.Pointer, klen int32, value unsafe.Po
 //go:noescape
 func importCacheDelete(cache int32, key unsafe.Pointer, klen int32) int32
 
+//go:wasmimport sliphost_v1 cache_delete_range
+//go:noescape
+func importCacheDeleteRange(cache int32, from unsafe.Pointer, flen int32, to unsafe.Pointer, tlen int32) int32
+
+//go:wasmimport sliphost_v1 cache_scan
+//go:noescape
+func importCacheScan(cache int32, request unsafe.Pointer, rlen int32, buf unsafe.Pointer, capacity int32) int64
+
+//go:wasmimport sliphost_v1 cache_get_many
+//go:noescape
+func importCacheGetMany(cache int32, request unsafe.Pointer, rlen int32, buf unsafe.Pointer, capacity int32) int64
+
 //go:wasmimport sliphost_v1 savepoint
 func importSavepoint(op int32) int32
 
@@ -106,6 +118,18 @@ func hostCachePut(_ *instance, cache int32, key, value []byte) int32 {
 
 func hostCacheDelete(_ *instance, cache int32, key []byte) int32 {
 	return importCacheDelete(cache, ptr(key), int32(len(key)))
+}
+
+func hostCacheDeleteRange(_ *instance, cache int32, from, to []byte) int32 {
+	return importCacheDeleteRange(cache, ptr(from), int32(len(from)), ptr(to), int32(len(to)))
+}
+
+func hostCacheScan(_ *instance, cache int32, request, buf []byte) int64 {
+	return importCacheScan(cache, ptr(request), int32(len(request)), ptr(buf), int32(len(buf)))
+}
+
+func hostCacheGetMany(_ *instance, cache int32, request, buf []byte) int64 {
+	return importCacheGetMany(cache, ptr(request), int32(len(request)), ptr(buf), int32(len(buf)))
 }
 
 func hostSavepoint(_ *instance, op int32) int32 { return importSavepoint(op) }

@@ -63,6 +63,14 @@ func (in *instance) readRecord(b []byte, rec *Record) (headers []byte, size int,
 	return r.Headers, in.reader.Offset(), in.reader.Err()
 }
 
+// again reads the record now handled once more, for the few who want it.
+func (in *instance) again() (rec Record, headers []byte, err error) {
+	headers, _, err = in.readRecord(in.msg[len(in.msg)-in.left:], &rec)
+	rec.Offset += in.head.BaseOffset
+	rec.Timestamp += in.head.BaseTimestamp
+	return rec, headers, err
+}
+
 // quickRecord reads the record at the start of b, which begins with its
 // length, in the forms a host writes; size is then the number of bytes it
 // takes. It answers size 0 for everything else, also for headers and what is

@@ -40,14 +40,25 @@ type instance struct {
 	calls  []Call
 	callAt int
 
-	// arena and maps hold what lives until the handler returns; writer, keeper
-	// and cacheBuf what lives shorter.
+	// msg are the records of the batch now handled, the current one and those
+	// behind it being the last left bytes.
+	msg  []byte
+	left int
+
+	// arena and maps hold what lives until the handler returns; writer, keeper,
+	// request and number what lives shorter.
 	arena    arena
 	maps     []*Map
 	mapsUsed int
 	writer   Writer
 	keeper   Writer
-	cacheBuf []byte
+	request  []byte
+	number   [8]byte
+	// pages are buffers of scans, of which the first scans are in use.
+	pages [][]byte
+	scans int
+	// swept is forgotten when what was removed may be back.
+	swept []sweep
 }
 
 // binding is one handler of the manifest.
@@ -226,8 +237,10 @@ func (in *instance) run(b *binding, msg []byte) {
 	var rec Record
 	rec.Partition = head.Partition
 	fn := b.h.fn
+	in.msg = msg
 	for i := range head.Count {
 		r.begin(i)
+		in.left = len(msg)
 		var headers []byte
 		size := quickRecord(msg, &rec)
 		if size == 0 {
@@ -254,7 +267,7 @@ func (in *instance) run(b *binding, msg []byte) {
 		c.b, c.source, c.headers, c.live = b, head.Source, headers, true
 		rec.call = c
 		in.arena.reset()
-		in.mapsUsed, in.touched = 0, false
+		in.mapsUsed, in.scans, in.touched = 0, 0, false
 		err := fn(c, rec)
 		c.live = false
 		if c.err != nil {
@@ -264,6 +277,7 @@ func (in *instance) run(b *binding, msg []byte) {
 		}
 		if err != nil {
 			if in.touched {
+				in.swept = in.swept[:0]
 				hostSavepoint(in, abi.SavepointRollbackRecord)
 			}
 			r.fail(err)

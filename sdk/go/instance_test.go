@@ -35,13 +35,16 @@ func (h *recorder) Flush(b []byte) int32 {
 	}
 	return 0
 }
-func (h *recorder) Log(abi.Level, string)                   {}
-func (h *recorder) Metric(abi.MetricKind, string, float64)  {}
-func (h *recorder) CacheGet(_ int32, key, buf []byte) int64 { return int64(copy(buf, key)) }
-func (h *recorder) CachePut(int32, []byte, []byte) int32    { return 0 }
-func (h *recorder) CacheDelete(int32, []byte) int32         { return abi.ResultLimit }
-func (h *recorder) Savepoint(int32) int32                   { h.rollbacks++; return 0 }
-func (h *recorder) StreamTime() int64                       { return 7 }
+func (h *recorder) Log(abi.Level, string)                       {}
+func (h *recorder) Metric(abi.MetricKind, string, float64)      {}
+func (h *recorder) CacheGet(_ int32, key, buf []byte) int64     { return int64(copy(buf, key)) }
+func (h *recorder) CachePut(int32, []byte, []byte) int32        { return 0 }
+func (h *recorder) CacheDelete(int32, []byte) int32             { return abi.ResultLimit }
+func (h *recorder) CacheDeleteRange(_ int32, _, _ []byte) int32 { return abi.ResultLimit }
+func (h *recorder) CacheScan(int32, []byte, []byte) int64       { return abi.ResultUnbound }
+func (h *recorder) CacheGetMany(int32, []byte, []byte) int64    { return abi.ResultUnbound }
+func (h *recorder) Savepoint(int32) int32                       { h.rollbacks++; return 0 }
+func (h *recorder) StreamTime() int64                           { return 7 }
 func (h *recorder) FuelMark() {
 	h.marks++
 	if h.onMark != nil {

@@ -1,63 +1,68 @@
 package sliptest
 
 import (
-	"bytes"
-	"maps"
+	"fmt"
 
 	"github.com/sliphost/sliphost/abi"
+	"github.com/sliphost/sliphost/sdk/go/internal/link"
+	"github.com/sliphost/sliphost/sdk/go/internal/memory"
 )
 
-// host is the in-memory host: what SPEC.md asks of the imports, over maps.
+// host is the in-memory host: what SPEC.md asks of the imports.
 type host struct {
 	progress *[abi.ProgressSize / 4]uint32
-	binding  *abi.Binding
+	*memory.Store
 
 	flushed []byte
 	logs    []Log
 	metrics map[string]float64
-	caches  []map[string][]byte
-	// journal undoes cache writes, the last first.
-	journal []write
-	// times are the timestamps of the batch, stream the stream time before it.
-	times  []int64
-	stream int64
-}
 
-// write is what a cache held before a write of a record.
-type write struct {
-	record uint32
-	cache  int32
-	key    string
-	value  []byte
-	had    bool
+	// times are the timestamps of the batch, which is of this partition.
+	times     []int64
+	partition int32
+	// begun is the number of records of the batch that the store knows of, and
+	// limited the positions of those that reached a limit.
+	begun   int
+	limited map[int32]bool
 }
 
 func newHost() *host {
-	return &host{metrics: map[string]float64{}, stream: -1}
-}
-
-func (h *host) bind(b *abi.Binding) {
-	h.binding = b
-	for range b.Caches {
-		h.caches = append(h.caches, map[string][]byte{})
-	}
+	return &host{metrics: map[string]float64{}}
 }
 
 // current is the record now handled.
 func (h *host) current() uint32 { return h.progress[abi.ProgressCurrentAt/4] }
 
 // begin prepares for a batch whose records have these timestamps.
-func (h *host) begin(times []int64) {
+func (h *host) begin(partition int32, times []int64) {
 	clear(h.progress[abi.ProgressCurrentAt/4:])
-	h.flushed, h.logs, h.journal, h.times = nil, nil, h.journal[:0], times
+	h.flushed, h.logs = nil, nil
+	h.partition, h.times, h.begun, h.limited = partition, times, 0, map[int32]bool{}
 }
 
 // end takes over what outlives the batch.
 func (h *host) end() {
-	for _, t := range h.times {
-		h.stream = max(h.stream, t)
+	h.reach(len(h.times))
+	if h.Store.End() {
+		h.limited[int32(len(h.times)-1)] = true
 	}
-	h.times = nil
+}
+
+// reach tells the store of the first n records of the batch: those without a
+// call of the host move stream time, too.
+func (h *host) reach(n int) {
+	for ; h.begun < n; h.begun++ {
+		if h.Store.Limited() {
+			h.limited[int32(h.begun-1)] = true
+		}
+		h.Store.Begin(h.partition, h.times[h.begun])
+	}
+}
+
+// state returns the store at the record now handled.
+func (h *host) state() *memory.Store {
+	h.reach(int(h.current()) + 1)
+	return h.Store
 }
 
 func (h *host) Flush(piece []byte) int32 {
@@ -79,94 +84,109 @@ func (h *host) Metric(kind abi.MetricKind, name string, v float64) {
 }
 
 func (h *host) CacheGet(cache int32, key, buf []byte) int64 {
-	if !h.bound(cache) {
-		return abi.ResultUnbound
-	}
-	v, ok := h.caches[cache][string(key)]
-	if !ok {
-		return abi.ResultAbsent
-	}
-	if len(v) <= len(buf) {
-		copy(buf, v)
-	}
-	return int64(len(v))
+	return h.state().CacheGet(cache, key, buf)
 }
 
 func (h *host) CachePut(cache int32, key, value []byte) int32 {
-	if !h.bound(cache) {
-		return abi.ResultUnbound
-	}
-	if len(key) > abi.MaxCacheKey {
-		return abi.ResultLimit
-	}
-	h.note(cache, string(key))
-	h.caches[cache][string(key)] = append([]byte{}, value...)
-	return 0
+	return h.state().CachePut(cache, key, value)
 }
 
-func (h *host) CacheDelete(cache int32, key []byte) int32 {
-	if !h.bound(cache) {
-		return abi.ResultUnbound
-	}
-	h.note(cache, string(key))
-	delete(h.caches[cache], string(key))
-	return 0
+func (h *host) CacheDelete(cache int32, key []byte) int32 { return h.state().CacheDelete(cache, key) }
+
+func (h *host) CacheDeleteRange(cache int32, from, to []byte) int32 {
+	return h.state().CacheDeleteRange(cache, from, to)
 }
 
-func (h *host) bound(cache int32) bool { return cache >= 0 && int(cache) < len(h.caches) }
-
-func (h *host) note(cache int32, key string) {
-	v, had := h.caches[cache][key]
-	h.journal = append(h.journal, write{h.current(), cache, key, v, had})
+func (h *host) CacheScan(cache int32, request, buf []byte) int64 {
+	return h.state().CacheScan(cache, request, buf)
 }
 
-func (h *host) Savepoint(op int32) int32 {
-	if op != abi.SavepointRollbackRecord {
-		return abi.ResultInvalid
-	}
-	for n := len(h.journal); n > 0 && h.journal[n-1].record == h.current(); n-- {
-		w := h.journal[n-1]
-		if w.had {
-			h.caches[w.cache][w.key] = w.value
-		} else {
-			delete(h.caches[w.cache], w.key)
-		}
-		h.journal = h.journal[:n-1]
-	}
-	return 0
+func (h *host) CacheGetMany(cache int32, request, buf []byte) int64 {
+	return h.state().CacheGetMany(cache, request, buf)
 }
 
-func (h *host) StreamTime() int64 {
-	t := h.stream
-	for i := 0; i < len(h.times) && i <= int(h.current()); i++ {
-		t = max(t, h.times[i])
-	}
-	return t
-}
+func (h *host) Savepoint(op int32) int32 { return h.state().Savepoint(op) }
+
+func (h *host) StreamTime() int64 { return h.state().StreamTime() }
 
 func (h *host) FuelMark() {}
 
-// Cache returns a copy of what a cache holds, by the handler's name for it;
-// nil if the handler declares no such cache.
-func (h *Harness) Cache(name string) map[string][]byte {
+// bindCaches makes the store for the caches that the handler declares.
+func (s *setup) bindCaches(names []string) (*memory.Store, error) {
+	caches := make([]memory.Cache, len(names))
+	for i, name := range names {
+		key, ok := memory.KeyOf(s.keys[name])
+		if s.keys[name] != "" && !ok {
+			return nil, fmt.Errorf("cache %q: key %q: want bytes, string, int, float or bool", name, s.keys[name])
+		}
+		caches[i] = memory.Cache{Name: name, Key: key, Global: s.global[name]}
+		delete(s.keys, name)
+		delete(s.global, name)
+	}
+	for name := range s.keys {
+		return nil, fmt.Errorf("it has no cache %q", name)
+	}
+	for name := range s.global {
+		return nil, fmt.Errorf("it has no cache %q", name)
+	}
+	store := memory.New(caches)
+	store.Staged = s.staged
+	return store, nil
+}
+
+// CacheKey sets the type of a cache's keys: "bytes" (the default), "string",
+// "int", "float" or "bool".
+func CacheKey(cache, keyType string) Option { return func(s *setup) { s.keys[cache] = keyType } }
+
+// GlobalCache makes a cache global: read-only for the handler, and the same in
+// every partition. [Harness.Put] fills it.
+func GlobalCache(cache string) Option { return func(s *setup) { s.global[cache] = true } }
+
+// Staged limits the bytes of keys and values that one record may write to
+// caches; a record that would write more fails with code "limit", whatever its
+// handler makes of it. 0 is no limit, which is the default here.
+func Staged(bytes int) Option { return func(s *setup) { s.staged = bytes } }
+
+// Cache returns a copy of what a cache holds in partition 0, by the handler's
+// name for it; nil if the handler declares no such cache. Keys have the form
+// that the handler gives them.
+func (h *Harness) Cache(name string) map[string][]byte { return h.CacheOf(name, 0) }
+
+// CacheOf is [Harness.Cache] for another partition: each has its own entries.
+func (h *Harness) CacheOf(name string, partition int32) map[string][]byte {
 	for i, n := range h.binding.Caches {
 		if n == name {
-			return maps.Clone(h.host.caches[i])
+			entries := map[string][]byte{}
+			h.host.Each(i, partition, func(key, value []byte) {
+				entries[string(key)] = append([]byte{}, value...)
+			})
+			return entries
 		}
 	}
 	return nil
 }
 
-// Put puts an entry into a cache, as if a record had done so before. It
-// reports false if the handler declares no such cache.
-func (h *Harness) Put(cache string, key, value []byte) bool {
+// Put puts an entry into a cache of partition 0, as if a record had done so
+// before. It reports false if the handler declares no such cache or the key is
+// not of the cache's type.
+func (h *Harness) Put(cache string, key, value []byte) bool { return h.PutTo(cache, 0, key, value) }
+
+// PutTo is [Harness.Put] for another partition.
+func (h *Harness) PutTo(cache string, partition int32, key, value []byte) bool {
 	for i, n := range h.binding.Caches {
 		if n == cache {
-			h.host.caches[i][string(key)] = bytes.Clone(value)
-			return true
+			return h.host.Load(i, partition, key, value)
 		}
 	}
 	return false
+}
+
+// Restart goes on with a new instance, as the host does after a panic: what
+// the handler keeps in its caches stays, package variables do too in a native
+// test.
+func (h *Harness) Restart() error {
+	h.guest = link.New(h.host)
+	return h.init()
 }
 
 // Metric returns the sum of a counter, or the last value of a gauge or

@@ -122,9 +122,9 @@ func (h *Harness) batch(records []Record, from, to int, res *Result) error {
 		times = append(times, r.Timestamp)
 	}
 	h.offset += int64(to - from)
-	h.host.begin(times)
+	h.host.begin(first.Partition, times)
 	reply := h.guest.Process(0, msg)
-	defer h.host.end()
+	h.host.end()
 	if done := h.host.progress[abi.ProgressDoneAt/4]; done != uint32(to-from) {
 		return fmt.Errorf("the module finished %d of %d records", done, to-from)
 	}
@@ -139,6 +139,7 @@ func (h *Harness) batch(records []Record, from, to int, res *Result) error {
 func (h *Harness) read(reply []byte, records []Record, from int, res *Result) error {
 	r := abi.NewReader(reply)
 	var pending []Output
+	next := 0 // the first record without a result
 	for r.Len() > 0 {
 		var head abi.Result
 		abi.ReadResult(&r, &head)
@@ -146,8 +147,10 @@ func (h *Harness) read(reply []byte, records []Record, from int, res *Result) er
 			return fmt.Errorf("the module's reply cannot be read: %v", r.Err())
 		}
 		index := from + int(head.Index)
+		h.passed(&next, int(head.Index), from, res)
 		if head.Status == abi.StatusError {
 			pending = nil
+			next = int(head.Index) + 1
 			res.Errors = append(res.Errors, Error{index, codeName(head.Code), string(head.Message), head.RetryAfterMs})
 			continue
 		}
@@ -165,11 +168,26 @@ func (h *Harness) read(reply []byte, records []Record, from int, res *Result) er
 		}
 		abi.EndResult(&r, &head)
 		if head.Status == abi.StatusOK {
-			res.Outputs = append(res.Outputs, pending...)
-			pending = nil
+			if h.host.limited[head.Index] {
+				h.passed(&next, int(head.Index)+1, from, res)
+			} else {
+				res.Outputs = append(res.Outputs, pending...)
+			}
+			pending, next = nil, int(head.Index)+1
 		}
 	}
+	h.passed(&next, len(records), from, res)
 	return r.Err()
+}
+
+// passed fails those of the records from *next up to, but not including, to
+// that reached a limit although the handler went on.
+func (h *Harness) passed(next *int, to, from int, res *Result) {
+	for ; *next < to; *next++ {
+		if h.host.limited[int32(*next)] {
+			res.Errors = append(res.Errors, Error{from + *next, codeName(abi.CodeLimit), "a limit of this record was reached", 0})
+		}
+	}
 }
 
 // outputs returns one output for each sink that o goes to.

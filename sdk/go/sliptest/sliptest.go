@@ -49,6 +49,9 @@ type setup struct {
 	overrides map[string]string
 	extra     []string
 	source    string
+	keys      map[string]string
+	global    map[string]bool
+	staged    int
 }
 
 // Param gives a parameter a value: a string, int, int64, float64 or bool.
@@ -108,7 +111,8 @@ func Start(name string, options ...Option) (*Harness, error) {
 	if desc == nil {
 		return nil, fmt.Errorf("no handler is named %q; this program has: %s", name, strings.Join(names, ", "))
 	}
-	s := setup{params: map[string]any{}, overrides: map[string]string{}, source: "in", key: "raw", val: "raw"}
+	s := setup{params: map[string]any{}, overrides: map[string]string{}, source: "in", key: "raw", val: "raw",
+		keys: map[string]string{}, global: map[string]bool{}}
 	for _, o := range options {
 		o(&s)
 	}
@@ -116,18 +120,29 @@ func Start(name string, options ...Option) (*Harness, error) {
 	if err != nil {
 		return nil, fmt.Errorf("handler %q: %w", name, err)
 	}
-	host.bind(&b)
-	reply, err := abi.ReadInitReply(guest.Init(abi.AppendInit(nil, &abi.Init{
-		Major: abi.Major, Minor: abi.Minor, Bindings: []abi.Binding{b},
+	if host.Store, err = s.bindCaches(desc.Caches); err != nil {
+		return nil, fmt.Errorf("handler %q: %w", name, err)
+	}
+	h := &Harness{guest: guest, host: host, binding: b, codecs: used}
+	if err := h.init(); err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+// init binds a new instance.
+func (h *Harness) init() error {
+	reply, err := abi.ReadInitReply(h.guest.Init(abi.AppendInit(nil, &abi.Init{
+		Major: abi.Major, Minor: abi.Minor, Bindings: []abi.Binding{h.binding},
 	})))
 	if err != nil {
-		return nil, fmt.Errorf("init reply: %w", err)
+		return fmt.Errorf("init reply: %w", err)
 	}
 	if reply.Status != abi.StatusOK {
-		return nil, fmt.Errorf("the module refuses the binding: %s", reply.Message)
+		return fmt.Errorf("the module refuses the binding: %s", reply.Message)
 	}
-	host.progress = guest.Progress()
-	return &Harness{guest: guest, host: host, binding: b, codecs: used}, nil
+	h.host.progress = h.guest.Progress()
+	return nil
 }
 
 // bind makes of a description and the options what the host makes of a

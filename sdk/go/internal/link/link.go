@@ -14,6 +14,9 @@ type Host interface {
 	CacheGet(cache int32, key, buf []byte) int64
 	CachePut(cache int32, key, value []byte) int32
 	CacheDelete(cache int32, key []byte) int32
+	CacheDeleteRange(cache int32, from, to []byte) int32
+	CacheScan(cache int32, request, buf []byte) int64
+	CacheGetMany(cache int32, request, buf []byte) int64
 	Savepoint(op int32) int32
 	StreamTime() int64
 	FuelMark()

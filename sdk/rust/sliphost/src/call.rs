@@ -10,6 +10,7 @@ use crate::message::{Output, EVERY_SINK};
 use crate::reply::Reply;
 use crate::sink::{Out, Sink};
 use crate::value::Writer;
+use crate::window::Swept;
 use crate::wire::Reader;
 use crate::zz_abi::{
     LEVEL_DEBUG, LEVEL_ERROR, LEVEL_INFO, LEVEL_WARN, MAX_TEXT, METRIC_COUNTER, METRIC_GAUGE,
@@ -68,6 +69,12 @@ pub struct Call {
     pub(crate) raw_headers: Vec<u8>,
     /// A value being encoded.
     pub(crate) scratch: Vec<u8>,
+    /// A cached value that was read.
+    pub(crate) held: Vec<u8>,
+    /// Where the windows of this instance were last swept.
+    pub(crate) swept: Vec<Swept>,
+    /// The partition that the batch is of.
+    pub(crate) partition: i32,
     /// A log line being formatted.
     line: String,
 }
@@ -81,6 +88,9 @@ impl Call {
             headers: Vec::new(),
             raw_headers: Vec::new(),
             scratch: Vec::new(),
+            held: Vec::new(),
+            swept: Vec::new(),
+            partition: 0,
             line: String::new(),
         }
     }
@@ -106,6 +116,8 @@ impl Call {
         if let Some(e) = self.failure.take().or(result.err()) {
             if let Some(rollback) = self.bound.rollback {
                 rollback();
+                // What was removed from windows is back.
+                self.swept.clear();
             }
             self.reply.fail(&e);
         }
@@ -212,6 +224,14 @@ impl Call {
             self.put(&Output { sink, value, ..*o });
         }
         Ok(())
+    }
+
+    /// The task's stream time in milliseconds: the largest timestamp it has
+    /// seen, that of the record at hand included; -1 before any record with a
+    /// timestamp. It depends on the records alone, and so is the clock that a
+    /// handler may go by.
+    pub fn stream_time(&self) -> i64 {
+        abi::stream_time()
     }
 
     /// Writes a line to the host's log; see also [`log!`](crate::log!). The

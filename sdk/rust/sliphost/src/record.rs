@@ -22,6 +22,8 @@ pub struct Record<'a> {
     pub(crate) offset: i64,
     pub(crate) partition: i32,
     pub(crate) source: i32,
+    /// The timestamp is not the input's, and -1 is a time like any other.
+    pub(crate) dated: bool,
     pub(crate) bound: &'a Bound,
 }
 
@@ -54,6 +56,16 @@ impl<'a> Record<'a> {
     #[inline]
     pub fn timestamp(&self) -> i64 {
         self.timestamp
+    }
+
+    /// The same record with another timestamp: one that its value names, for a
+    /// [`Tumbling`](crate::Tumbling) window. What is emitted still has the
+    /// timestamp of the input unless it says otherwise.
+    #[inline]
+    pub fn at(mut self, timestamp: i64) -> Self {
+        self.timestamp = timestamp;
+        self.dated = true;
+        self
     }
 
     /// The position in the partition. A record that came through a proxy has

@@ -131,6 +131,7 @@ impl Runtime {
     fn run(&mut self, bound: &'static Bound, head: &BatchHeader, r: &mut Reader<'_>) {
         let call = &mut self.call;
         call.bound = bound;
+        call.partition = head.partition;
         for index in 0..head.count {
             call.reply.begin(index);
             let raw = RawRecord::read(r);
@@ -150,6 +151,7 @@ impl Runtime {
                 offset: head.base_offset.wrapping_add(raw.offset_delta),
                 partition: head.partition,
                 source: head.source,
+                dated: false,
                 bound,
             };
             let result = (bound.handler.run)(call, rec);

@@ -3,13 +3,14 @@
 use std::mem;
 
 use super::input::{Failure, Input, Outcome, Output};
+use crate::cache::Key;
 use crate::call::Level;
 use crate::export::{Handler, Item, ItemKind};
 use crate::message::{
     self, BatchHeader, Binding, Endpoint, Headers, Init, InitReply, Param, RawRecord, RecordResult,
     EVERY_SINK,
 };
-use crate::native::{self, Host};
+use crate::native::{self, Host, KeyType, Spec};
 use crate::runtime::Runtime;
 use crate::value::{Plain, Writer};
 use crate::wire::Reader;
@@ -112,7 +113,7 @@ impl Harness {
 
     /// The partition that records come from.
     pub fn partition(mut self, partition: i32) -> Self {
-        self.partition = partition;
+        self.move_to(partition);
         self
     }
 
@@ -137,6 +138,59 @@ impl Harness {
         self
     }
 
+    /// Says of what type the keys of a cache are, as `key` in the manifest does;
+    /// bytes by default.
+    ///
+    /// # Panics
+    /// If the handler lists no such cache; and so the following.
+    pub fn keys(mut self, cache: &str, key: KeyType) -> Self {
+        self.spec(cache).key = key;
+        self
+    }
+
+    /// Makes a cache `kind = "global"`: handlers cannot write to it, and all
+    /// partitions see the same entries.
+    pub fn global(mut self, cache: &str) -> Self {
+        self.spec(cache).global = true;
+        self
+    }
+
+    /// Sets an entry of a cache before the first record, in the partition at
+    /// hand.
+    ///
+    /// # Panics
+    /// If the key is not of the cache's type.
+    pub fn entry(mut self, cache: &str, key: impl Key, value: impl AsRef<[u8]>) -> Self {
+        let id = self.cache(cache);
+        self.specs();
+        let form = key
+            .form()
+            .unwrap_or_else(|why| panic!("cache \"{}\": {}", cache, why));
+        let set = self.host.store.set(id, form.as_ref(), value.as_ref());
+        assert!(set, "cache \"{}\": the key is of another type", cache);
+        self
+    }
+
+    /// The most bytes of cache keys and values that one record may write, as
+    /// `staged` in the manifest; 16 MiB by default.
+    pub fn staged(mut self, bytes: usize) -> Self {
+        self.host.store.most = bytes;
+        self
+    }
+
+    /// From here on records come from another partition, which has entries and
+    /// a stream time of its own; the instance stays.
+    pub fn move_to(&mut self, partition: i32) {
+        self.partition = partition;
+        self.host.store.partition = partition;
+    }
+
+    /// Goes on with a fresh instance: what the handler kept in its memory is
+    /// gone, what it wrote to caches is not.
+    pub fn restart(&mut self) {
+        self.running = None;
+    }
+
     /// Handles one record.
     ///
     /// # Panics
@@ -155,12 +209,17 @@ impl Harness {
         self.start();
         let mut all = vec![Outcome::default(); records.len()];
         let runtime = self.running.as_mut().expect("started");
+        self.host.timestamps = records.iter().map(|r| r.timestamp.unwrap_or(0)).collect();
         native::with(|h| mem::swap(h, &mut self.host));
         let rest = runtime.process(0, &message).to_vec();
         native::with(|h| mem::swap(h, &mut self.host));
+        self.host.end_record();
         let mut stream = mem::take(&mut self.host.pieces);
         stream.extend(rest);
         self.read_reply(&stream, &mut all);
+        for index in self.host.limited.drain(..) {
+            all[index].limit();
+        }
         for (index, level, line) in self.host.logs.drain(..) {
             let line = String::from_utf8_lossy(&line).into_owned();
             all[index].logs.push((Level::of(level), line));
@@ -171,16 +230,42 @@ impl Harness {
         all
     }
 
-    /// The value of a key in a cache that the handler lists.
+    /// The value of a key in a cache that the handler lists, in the partition at
+    /// hand.
     ///
     /// # Panics
     /// If the handler lists no such cache.
-    pub fn cached(&self, cache: &str, key: impl AsRef<[u8]>) -> Option<&[u8]> {
+    pub fn cached(&self, cache: &str, key: impl Key) -> Option<&[u8]> {
+        let id = self.cache(cache);
+        self.host.store.look(id, key.form().ok()?.as_ref())
+    }
+
+    /// The entries of a cache that the handler lists, in the partition at hand,
+    /// in order. Keys have the form that [`Key`] says.
+    ///
+    /// # Panics
+    /// If the handler lists no such cache.
+    pub fn entries(&self, cache: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
+        self.host.store.all(self.cache(cache))
+    }
+
+    /// The id of a cache.
+    fn cache(&self, name: &str) -> usize {
         let names = self.listed(ItemKind::Cache);
-        let id = names.iter().position(|c| *c == cache);
-        let id = id.unwrap_or_else(|| panic!("the handler lists no cache \"{}\"", cache));
-        let entries = self.host.caches.get(id)?;
-        entries.get(key.as_ref()).map(Vec::as_slice)
+        let id = names.iter().position(|c| *c == name);
+        id.unwrap_or_else(|| panic!("the handler lists no cache \"{}\"", name))
+    }
+
+    /// Makes the caches known to the host.
+    fn specs(&mut self) {
+        let caches = self.listed(ItemKind::Cache).len();
+        self.host.store.specs.resize_with(caches, Spec::default);
+    }
+
+    fn spec(&mut self, cache: &str) -> &mut Spec {
+        let id = self.cache(cache);
+        self.specs();
+        &mut self.host.store.specs[id]
     }
 
     fn items(&self) -> &'static [&'static dyn Item] {
@@ -200,7 +285,8 @@ impl Harness {
             return;
         }
         let (key, value) = (self.source.key, self.source.value);
-        let mut others = mem::take(&mut self.sinks);
+        let mut others = self.sinks.clone();
+        self.bound.clear();
         for name in self.listed(ItemKind::Sink) {
             let given = others.iter().position(|o| o.name == name);
             let port = given.map(|at| others.remove(at));
@@ -212,8 +298,8 @@ impl Harness {
             others.push(Port { name, key, value });
         }
         self.bound.extend(others);
+        self.specs();
         let caches = self.listed(ItemKind::Cache);
-        self.host.caches.resize_with(caches.len(), Default::default);
         let init = Init {
             major: MAJOR,
             minor: MINOR,

@@ -4,6 +4,7 @@ use super::json::{from_json, to_json};
 use crate::call::Level;
 use crate::message::append_header;
 use crate::wire::append_array_header;
+use crate::zz_abi::CODE_LIMIT;
 
 /// A record to be handled.
 #[derive(Clone, Debug, Default)]
@@ -55,7 +56,7 @@ impl Input {
         self
     }
 
-    /// Sets the timestamp in milliseconds; 0 by default.
+    /// Sets the timestamp in milliseconds; 0 by default, -1 for none.
     pub fn timestamp(mut self, timestamp: i64) -> Self {
         self.timestamp = Some(timestamp);
         self
@@ -153,6 +154,16 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// The record reached a limit and fails, whatever the handler returned.
+    pub(super) fn limit(&mut self) {
+        self.outputs.clear();
+        self.error.get_or_insert_with(|| Failure {
+            code: CODE_LIMIT,
+            message: "a limit of this record was reached".to_owned(),
+            retry_after_ms: 0,
+        });
+    }
+
     /// The values of the outputs as text.
     ///
     /// # Panics

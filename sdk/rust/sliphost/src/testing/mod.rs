@@ -31,6 +31,7 @@ mod harness;
 mod input;
 mod json;
 
+pub use crate::native::KeyType;
 pub use harness::{Harness, Repr};
 pub use input::{Failure, Input, Outcome, Output};
 pub use json::{from_json, to_json};

@@ -1,0 +1,173 @@
+//! The host of handlers that run natively: one in memory for each thread.
+
+mod store;
+
+use std::cell::RefCell;
+
+pub use store::KeyType;
+pub(crate) use store::{Spec, Store};
+
+use crate::message::{KeyList, ScanPage, ScanRequest, ValueList};
+use crate::zz_abi::{RESULT_ABSENT, RESULT_INVALID};
+use store::Refusal;
+
+/// What the handlers of this thread did.
+#[derive(Debug, Default)]
+pub(crate) struct Host {
+    pub(crate) pieces: Vec<u8>,
+    /// Index in the batch, level, line.
+    pub(crate) logs: Vec<(usize, i32, Vec<u8>)>,
+    /// Index in the batch, name, value.
+    pub(crate) metrics: Vec<(usize, String, f64)>,
+    index: usize,
+    /// What flush answers.
+    pub(crate) flush_result: i32,
+    pub(crate) marks: usize,
+    pub(crate) store: Store,
+    /// Timestamps of the batch.
+    pub(crate) timestamps: Vec<i64>,
+    /// Records of the batch that reached a limit.
+    pub(crate) limited: Vec<usize>,
+}
+
+impl Host {
+    /// Ends the record at hand, if there is one: one that reached a limit counts
+    /// for nothing.
+    pub(crate) fn end_record(&mut self) {
+        if self.store.end_record() {
+            self.limited.push(self.index);
+        }
+    }
+}
+
+thread_local! {
+    static HOST: RefCell<Host> = RefCell::new(Host::default());
+}
+
+/// Runs `f` with the thread's host.
+pub(crate) fn with<T>(f: impl FnOnce(&mut Host) -> T) -> T {
+    HOST.with(|h| f(&mut h.borrow_mut()))
+}
+
+pub(crate) fn begin_record(index: i32) {
+    with(|h| {
+        h.end_record();
+        h.index = index as usize;
+        if let Some(timestamp) = h.timestamps.get(h.index) {
+            h.store.advance(*timestamp);
+        }
+    });
+}
+
+/// Runs `f` with the store; a refusal becomes a result, and a limit is noted.
+fn store<T>(f: impl FnOnce(&mut Store) -> Result<T, Refusal>) -> Result<T, i64> {
+    with(|h| {
+        let result = f(&mut h.store);
+        h.store.limited |= matches!(result, Err(Refusal::Limit));
+        result.map_err(Refusal::result)
+    })
+}
+
+pub(crate) fn cache_get(cache: i32, key: &[u8], value: &mut Vec<u8>) -> i64 {
+    value.clear();
+    let found = store(|s| {
+        let found = s.get(cache, key)?;
+        Ok(found.map(|v| value.extend_from_slice(v)))
+    });
+    match found {
+        Ok(Some(())) => value.len() as i64,
+        Ok(None) => RESULT_ABSENT,
+        Err(result) => result,
+    }
+}
+
+pub(crate) fn cache_len(cache: i32, key: &[u8]) -> i64 {
+    cache_get(cache, key, &mut Vec::new())
+}
+
+pub(crate) fn cache_get_many(cache: i32, request: &[u8], list: &mut Vec<u8>) -> i64 {
+    list.clear();
+    let keys = match KeyList::read(request) {
+        Ok(request) => request.keys,
+        Err(_) => return RESULT_INVALID,
+    };
+    let written = store(|s| {
+        let values: Result<_, _> = keys.iter().map(|key| s.get(cache, key)).collect();
+        ValueList { values: values? }.append(list);
+        Ok(())
+    });
+    answer(written, list)
+}
+
+pub(crate) fn cache_scan(cache: i32, request: &[u8], page: &mut Vec<u8>) -> i64 {
+    page.clear();
+    let request = match ScanRequest::read(request) {
+        Ok(request) => request,
+        Err(_) => return RESULT_INVALID,
+    };
+    let written = store(|s| {
+        let (entries, next) = s.page(cache, &request)?;
+        let all = entries.iter().map(|(k, v)| (&k[..], &v[..]));
+        ScanPage {
+            next: next.as_deref(),
+            entries: all.collect(),
+        }
+        .append(page);
+        Ok(())
+    });
+    answer(written, page)
+}
+
+/// The result of a call that writes to a buffer.
+fn answer(written: Result<(), i64>, buf: &[u8]) -> i64 {
+    written.map_or_else(|result| result, |()| buf.len() as i64)
+}
+
+fn done(result: Result<(), i64>) -> i32 {
+    result.map_or_else(|result| result as i32, |()| 0)
+}
+
+pub(crate) fn cache_put(cache: i32, key: &[u8], value: &[u8]) -> i32 {
+    done(store(|s| s.put(cache, key, value)))
+}
+
+pub(crate) fn cache_delete(cache: i32, key: &[u8]) -> i32 {
+    done(store(|s| s.delete(cache, key)))
+}
+
+pub(crate) fn cache_delete_range(cache: i32, from: &[u8], to: &[u8]) -> i32 {
+    done(store(|s| s.delete_range(cache, from, to)))
+}
+
+pub(crate) fn savepoint(op: i32) -> i32 {
+    done(store(|s| s.savepoint(op)))
+}
+
+pub(crate) fn rollback_record() {
+    with(|h| h.store.rollback_record());
+}
+
+pub(crate) fn stream_time() -> i64 {
+    with(|h| h.store.stream_time())
+}
+
+pub(crate) fn fuel_mark() {
+    with(|h| h.marks += 1);
+}
+
+pub(crate) fn flush(piece: &[u8]) -> i32 {
+    with(|h| {
+        if h.flush_result == 0 {
+            h.pieces.extend_from_slice(piece);
+        }
+        h.flush_result
+    })
+}
+
+pub(crate) fn log(level: i32, text: &[u8]) {
+    with(|h| h.logs.push((h.index, level, text.to_vec())));
+}
+
+pub(crate) fn metric(_kind: i32, name: &str, value: f64) {
+    with(|h| h.metrics.push((h.index, name.to_owned(), value)));
+}
