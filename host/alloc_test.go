@@ -51,7 +51,7 @@ func TestDispatchAllocatesNothing(t *testing.T) {
 				if err := w.open(ctx); err != nil {
 					t.Fatal(err)
 				}
-				tk := &input{}
+				tk := &input{task: running()}
 				head := abi.BatchHeader{Count: int32(n)}
 				a := testing.AllocsPerRun(50, func() {
 					if done, _, err := w.dispatch(ctx, tk, head, wire); done != n || err != nil {
@@ -74,7 +74,7 @@ func TestDispatchAllocatesNothing(t *testing.T) {
 func TestRetriesAllocateNothing(t *testing.T) {
 	w := &worker{inputs: map[abi.TopicPartition]*input{}}
 	for p := range int32(20) {
-		w.inputs[abi.TopicPartition{Partition: p}] = &input{}
+		w.inputs[abi.TopicPartition{Partition: p}] = &input{task: running()}
 	}
 	ctx := context.Background()
 	now := realClock{}.Now()

@@ -2,6 +2,8 @@
 
 package host
 
+import "context"
+
 // Seeded bugs, off: see bugs_on.go.
 
 const keepStaged = false
@@ -11,3 +13,5 @@ func skipOffsets(*worker) bool { return false }
 func lossy(n int64) int64 { return n }
 
 func swapOutputs(*worker) bool { return false }
+
+func (r *run) emitBackwards(context.Context) {}

@@ -114,12 +114,15 @@ func (w *worker) sweep(t *task) error {
 // something changed, with the metadata that a new owner needs.
 func (w *worker) collectOffsets() {
 	w.offsets, w.sending = w.offsets[:0], w.sending[:0]
-	clear(w.positions)
+	clear(w.moved)
 	for _, p := range w.touched {
 		next := w.changelogs[p.Cache()].delivered(p.Partition())
-		w.positions[p] = state.Position{Next: next, Log: w.plan.Caches[p.Cache()].Log}
+		w.moved[p] = state.Position{Next: next, Log: w.plan.Caches[p.Cache()].Log}
 	}
 	for _, t := range w.tasks {
+		if t.phase != taskRunning {
+			continue // its metadata would not know the caches' positions
+		}
 		changed := t.changed
 		for _, in := range t.inputs {
 			changed = changed || in.next != in.committed
@@ -147,7 +150,7 @@ func (w *worker) metadata(in *input) string {
 		if p == nil || w.plan.Caches[c].Kind != state.KV {
 			continue
 		}
-		pos, moved := w.positions[p]
+		pos, moved := w.moved[p]
 		if !moved {
 			pos = p.Position()
 		}
@@ -177,7 +180,7 @@ func (w *worker) committed() {
 		in.task.changed = false
 	}
 	if w.overlay != nil {
-		for p, pos := range w.positions {
+		for p, pos := range w.moved {
 			p.SetPosition(pos)
 		}
 		w.overlay.Commit()

@@ -61,14 +61,23 @@ func (w *worker) dispatch(ctx context.Context, in *input, head abi.BatchHeader, 
 	if err != nil {
 		return 0, nil, err
 	}
-	for pos := 0; pos < r.limit; pos++ {
-		n := 0
-		if err := r.emit(ctx, root, pos, &n); err != nil {
-			r.holdAt(hold{root: pos, stopped: true, reason: err})
-		}
+	if swapOutputs(w) {
+		r.emitBackwards(ctx)
+	} else {
+		r.emitRoots(ctx)
 	}
 	r.unwind()
 	return r.limit, r.hold, nil
+}
+
+// emitRoots hands over the effects of every root below the limit.
+func (r *run) emitRoots(ctx context.Context) {
+	for pos := 0; pos < r.limit; pos++ {
+		n := 0
+		if err := r.emit(ctx, r.root, pos, &n); err != nil {
+			r.holdAt(hold{root: pos, stopped: true, reason: err})
+		}
+	}
 }
 
 // wide hands whole batches to the handlers, one source after the other.
@@ -328,7 +337,6 @@ func (r *run) collect(b *batch, c *call, handler, from, done int, reply []byte) 
 func limitFailure(b *batch, c *call, l *limitHit) failure {
 	return failure{batch: b, handler: c.handler, pos: l.pos, code: abi.CodeLimit, reason: l.reason}
 }
-
 
 // output turns one output into an effect for each of its sinks.
 func (r *run) output(b *batch, c *call, handler, pos int, o *abi.Output) *failure {

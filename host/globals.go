@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/sliphost/sliphost/abi"
@@ -11,25 +14,77 @@ import (
 	"github.com/sliphost/sliphost/state"
 )
 
-// followGlobals reads the topics of a cluster's global caches into the store, to
-// their ends as of now before it closes ready, and then for as long as the host
-// runs.
-func (h *Host) followGlobals(ctx context.Context, cluster int, ready chan<- struct{}) error {
-	for tries := 1; ; tries++ {
-		err := h.readGlobals(ctx, cluster, &ready)
-		if err == nil || ctx.Err() != nil {
+// globals says which clusters' global caches are whole. Workers wait for all of
+// them before they join their group, also after the store was made anew.
+type globals struct {
+	mu sync.Mutex
+	// whole is, by cluster, the store's epoch in which the caches were read to
+	// their end; changed is closed and replaced when that moves.
+	whole   map[int]uint64
+	changed chan struct{}
+}
+
+func (g *globals) set(cluster int, epoch uint64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.whole[cluster] = epoch
+	close(g.changed)
+	g.changed = make(chan struct{})
+}
+
+// await returns when every global cache is whole.
+func (g *globals) await(ctx context.Context, store *state.Store) error {
+	for {
+		g.mu.Lock()
+		missing, changed := false, g.changed
+		for _, epoch := range g.whole {
+			missing = missing || epoch != store.Epoch()
+		}
+		g.mu.Unlock()
+		if !missing {
 			return nil
 		}
-		if errors.Is(err, errStore) {
-			return err
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-changed:
+		}
+	}
+}
+
+// noEpoch is before the first one.
+const noEpoch = math.MaxUint64
+
+// globalClusters lists the clusters that have topics of global caches.
+func (p *Plan) globalClusters() []int {
+	var list []int
+	for i := range p.Caches {
+		if c := &p.Caches[i]; c.Kind == state.Global && !slices.Contains(list, c.Cluster) {
+			list = append(list, c.Cluster)
+		}
+	}
+	return list
+}
+
+// followGlobals reads the topics of a cluster's global caches into the store:
+// to their ends as of now, which makes them whole, and then for as long as ctx
+// lasts.
+func (h *Host) followGlobals(ctx context.Context, cluster int) {
+	for tries := 1; ctx.Err() == nil; tries++ {
+		err := h.readGlobals(ctx, cluster)
+		if ctx.Err() != nil {
+			return
+		}
+		if errors.Is(err, state.ErrStale) {
+			tries = 0
+			continue
 		}
 		wait := min(backoff(100*time.Millisecond, tries), 10*time.Second)
-		h.log.Warn("reading global caches failed; trying again", "error", err, "wait", wait)
+		h.log.Error("reading global caches failed; trying again", "cluster", h.plan.Clusters[cluster], "error", err, "wait", wait)
 		timer, stop := h.backends.Clock.NewTimer(wait)
 		select {
 		case <-ctx.Done():
 			stop()
-			return nil
 		case <-timer:
 		}
 	}
@@ -46,7 +101,8 @@ type globalReader struct {
 	value  []byte
 }
 
-func (h *Host) readGlobals(ctx context.Context, cluster int, ready *chan<- struct{}) (err error) {
+func (h *Host) readGlobals(ctx context.Context, cluster int) (err error) {
+	epoch := h.backends.Store.Epoch()
 	g := &globalReader{h: h, left: map[abi.TopicPartition]int64{}, load: h.backends.Store.Load()}
 	var topics []string
 	for i := range h.plan.Caches {
@@ -66,10 +122,13 @@ func (h *Host) readGlobals(ctx context.Context, cluster int, ready *chan<- struc
 		return err
 	}
 	var packed abi.Packed
-	for ctx.Err() == nil {
-		if len(g.left) == 0 && *ready != nil {
-			close(*ready)
-			*ready = nil
+	for whole := false; ctx.Err() == nil; {
+		if h.backends.Store.Epoch() != epoch {
+			return state.ErrStale
+		}
+		if len(g.left) == 0 && !whole {
+			whole = true
+			h.globals.set(cluster, epoch)
 		}
 		if err := reader.Poll(&packed, 16384, 8<<20, pollWait); err != nil {
 			return err
@@ -102,7 +161,7 @@ func (g *globalReader) open(ctx context.Context, reader LogReader) error {
 		}
 		if stored && (pos.Log != c.Log || pos.Next > bounds[i].High) {
 			g.h.log.Warn("the topic of a global cache was made anew; reading it from the beginning", "cache", c.ID, "topic", c.Topic)
-			if err := g.h.backends.Store.Wipe(cache, state.AllPartitions); err != nil {
+			if err := g.h.backends.Store.Wipe(cache, 0); err != nil {
 				return fmt.Errorf("%w: %w", errStore, err)
 			}
 			return g.open(ctx, reader)

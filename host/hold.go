@@ -11,7 +11,7 @@ import (
 // of its partition that wait already.
 func (w *worker) accept(ctx context.Context, in *input, run abi.Run, wire []byte) error {
 	in.delivered = run.LastOffset + 1
-	if in.held() || !in.backlog.empty() || in.window > 0 && int(run.Count) > in.window {
+	if in.held() || !in.backlog.empty() || w.suspended != nil || w.full || in.window > 0 && int(run.Count) > in.window {
 		in.backlog.add(run, wire)
 		return w.throttle(in)
 	}
@@ -59,7 +59,8 @@ func (w *worker) processBatch(ctx context.Context, in *input, run *abi.Run, wire
 	}
 	w.stats.batches.Observe(w.backends.Clock.Now().Sub(start))
 	if done > 0 {
-		in.next = nextOffset(run, wire, done)
+		in.next = lossy(nextOffset(run, wire, done))
+		in.task.see(run.BaseTimestamp, wire, done)
 		if !careful {
 			w.passed(in)
 		}
@@ -101,6 +102,8 @@ func (w *worker) holdInput(in *input, h *hold) {
 	}
 	in.due = w.backends.Clock.Now().Add(wait)
 	in.window = firstWindow
+	// The number of tries is committed, so that it survives a crash and a move.
+	in.task.changed, w.uncommitted = true, true
 }
 
 // firstWindow is how many records a partition runs at once after one of them
@@ -121,14 +124,14 @@ func (w *worker) retries(ctx context.Context, now time.Time) error {
 				w.readerStopped(ctx, in, err)
 			}
 		}
-		if in.backlog.empty() || now.Before(in.due) {
+		if in.backlog.empty() || now.Before(in.due) || in.task.phase != taskRunning || w.suspended != nil {
 			continue
 		}
 		// The record that waited goes alone: if it fails again, nothing behind it
 		// has been run in vain.
 		alone := in.held()
 		in.due = time.Time{}
-		for !in.backlog.empty() && !in.held() && w.refused == nil && !w.drain.Load() {
+		for !in.backlog.empty() && !in.held() && w.refused == nil && w.aborted == nil && !w.full && !w.drain.Load() {
 			run := in.backlog.runs[0]
 			wire := in.backlog.buf[run.Start:run.End]
 			most := in.window
@@ -170,7 +173,7 @@ func (w *worker) throttle(in *input) error {
 	case !in.paused && len(in.backlog.buf) > maxBacklog:
 		in.paused = true
 		return w.consumer.Pause(part)
-	case in.paused && in.backlog.empty():
+	case in.paused && in.backlog.empty() && in.task.phase == taskRunning:
 		in.paused = false
 		return w.consumer.Resume(part)
 	}

@@ -39,17 +39,18 @@ func (w *worker) inputOf(err error) *input {
 }
 
 // readerStopped gets the reading of a partition going again. Where the log has
-// lost what is to be read next, it goes on with the oldest record; anything
-// else is tried again after a wait, and the partition stands still meanwhile.
+// lost what is to be read next, a policy decides; anything else is tried again after a wait, and the partition stands still meanwhile.
 func (w *worker) readerStopped(ctx context.Context, in *input, err error) {
 	src := &w.plan.Sources[in.source]
 	bctx, cancel := context.WithTimeout(ctx, assignTimeout)
 	bounds, berr := w.consumer.Bounds(bctx, []abi.TopicPartition{in.kafka})
 	cancel()
 	if berr == nil && in.delivered < bounds[0].Low {
-		w.log.Error("records were deleted before they were processed (retention); going on with the oldest",
-			"topic", src.Topic, "partition", in.partition, "next", in.delivered, "oldest", bounds[0].Low)
-		in.delivered = bounds[0].Low
+		to, gone := w.recordsGone(in, in.delivered, bounds[0])
+		if gone != nil {
+			return // it ends the run
+		}
+		in.delivered = to
 		if in.backlog.empty() {
 			in.next = in.delivered
 			w.uncommitted = true

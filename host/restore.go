@@ -32,9 +32,9 @@ type restorer struct {
 	tasks map[*task]*restore
 	done  []*restore
 	// busy says that a pack is being written: cancel waits for its end.
-	busy   bool
-	closed bool
-	ended  sync.WaitGroup
+	busy      bool
+	closed    bool
+	ended     sync.WaitGroup
 	cancelAll context.CancelFunc
 
 	remaining atomic.Int64

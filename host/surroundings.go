@@ -127,6 +127,7 @@ func (w *worker) start(ctx context.Context, t *task) error {
 		return w.storeError(err)
 	}
 	t.phase, t.targets = taskRunning, nil
+	t.changed, w.uncommitted = true, true
 	if t.rewrite {
 		if err := w.rewriteChangelogs(ctx, t); err != nil {
 			return err
