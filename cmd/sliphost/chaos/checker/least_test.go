@@ -12,7 +12,7 @@ import (
 func least(t *testing.T) *Run {
 	t.Helper()
 	r := newWorld(11, 400, 9).clone()
-	r.Delivery, r.Handlers, r.Changelogs, r.Stores, r.MustAbort = AtLeastOnce, []string{Pass, Fan}, nil, nil, false
+	r.Delivery, r.Handlers, r.Changelogs, r.Stores, r.Dead, r.MustAbort = AtLeastOnce, []string{Pass, Fan}, nil, nil, nil, false
 	for _, h := range r.Handlers {
 		for p, recs := range r.Outputs[h].Parts {
 			for _, again := range slices.Clone(recs[len(recs)/2:]) {
