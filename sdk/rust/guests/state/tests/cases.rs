@@ -28,10 +28,12 @@ struct Sent {
     want: Want,
 }
 
+/// Sink, key and value.
+type Emitted = (String, Option<Vec<u8>>, Option<Vec<u8>>);
+
 #[derive(Debug)]
 enum Want {
-    /// Sink, key and value.
-    Outputs(Vec<(String, Option<Vec<u8>>, Option<Vec<u8>>)>),
+    Outputs(Vec<Emitted>),
     /// The code's name, and the text if it matters.
     Error(String, Option<String>),
 }
@@ -42,7 +44,7 @@ fn the_cases_of_both_languages() {
     let mut cases = 0;
     for file in std::fs::read_dir(&dir).expect("the cases are in the Go SDK") {
         let path = file.unwrap().path();
-        if path.extension().map_or(true, |e| e != "json") {
+        if path.extension() != Some("json".as_ref()) {
             continue;
         }
         let raw = from_json(&std::fs::read_to_string(&path).unwrap());
@@ -176,7 +178,7 @@ fn read_record(r: Doc<'_>, number: Option<i64>) -> Sent {
             let bytes = |at| read_bytes(o.at(at), number);
             (text(o.at(0)), bytes(1), bytes(2))
         };
-        Want::Outputs(r.get("outputs").items().map(|o| output(o)).collect())
+        Want::Outputs(r.get("outputs").items().map(output).collect())
     };
     Sent {
         input: input.timestamp(r.get("time").as_i64().unwrap_or(-1)),
