@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sliphost/sliphost/abi"
+
 	ck "github.com/confluentinc/confluent-kafka-go/v2/kafka"
 )
 
@@ -240,8 +242,11 @@ func (a *Admin) DeleteTopics(ctx context.Context, names ...string) error {
 
 // Topic is what the cluster knows about a topic.
 type Topic struct {
-	Name       string
-	Exists     bool
+	Name   string
+	Exists bool
+	// ID is the topic's identity, base64 of a UUID: a topic deleted and made
+	// anew has another one. Empty if the broker has none for it (before 2.8).
+	ID         string
 	Partitions int
 	// Replication is the number of replicas of the first partition.
 	Replication int
@@ -257,55 +262,94 @@ type Topic struct {
 // exist is described as such.
 func (a *Admin) DescribeTopics(ctx context.Context, names ...string) ([]Topic, error) {
 	out := make([]Topic, len(names))
-	for i, name := range names {
-		out[i] = Topic{Name: name}
-		err := retry(ctx, "describe topic "+name, func(limit time.Duration) error {
-			md, err := a.p.GetMetadata(&name, false, int(limit.Milliseconds()))
-			if err != nil {
-				return newError("describe topic "+name, err)
-			}
-			t := md.Topics[name]
-			switch t.Error.Code() {
-			case ck.ErrNoError:
-			case ck.ErrUnknownTopicOrPart, ck.ErrUnknownTopic:
-				return nil
-			default:
-				return at(newError("describe topic "+name, t.Error), name, -1)
-			}
-			out[i].Exists = len(t.Partitions) > 0
-			out[i].Partitions = len(t.Partitions)
-			out[i].Leaderless = nil
-			for _, p := range t.Partitions {
-				if p.Leader < 0 {
-					out[i].Leaderless = append(out[i].Leaderless, p.ID)
-				}
-			}
-			if len(t.Partitions) > 0 {
-				out[i].Replication = len(t.Partitions[0].Replicas)
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
+	if len(names) == 0 {
+		return out, nil
 	}
-	for i := range out {
-		if !out[i].Exists {
-			continue
-		}
-		// One resource a request: librdkafka's own limit is one broker anyway.
-		res, err := a.a.DescribeConfigs(ctx, []ck.ConfigResource{{Type: ck.ResourceTopic, Name: out[i].Name}}, ck.SetAdminRequestTimeout(5*time.Second))
-		if err != nil {
-			return nil, newError("describe the settings of topic "+out[i].Name, err)
-		}
-		out[i].Config = map[string]string{}
-		for _, r := range res {
-			for name, entry := range r.Config {
-				out[i].Config[name] = entry.Value
-			}
-		}
+	err := retry(ctx, "describe topics", func(time.Duration) error {
+		return a.describeTopics(ctx, out, names)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := a.describeSettings(ctx, out); err != nil {
+		return nil, err
 	}
 	return out, nil
+}
+
+// describeTopics fills all of out but the settings.
+func (a *Admin) describeTopics(ctx context.Context, out []Topic, names []string) error {
+	ask := slices.Compact(slices.Sorted(slices.Values(names)))
+	res, err := a.a.DescribeTopics(ctx, ck.NewTopicCollectionOfTopicNames(ask), ck.SetAdminRequestTimeout(5*time.Second))
+	if err != nil {
+		return newError("describe topics", err)
+	}
+	byName := make(map[string]*ck.TopicDescription, len(res.TopicDescriptions))
+	for i := range res.TopicDescriptions {
+		byName[res.TopicDescriptions[i].Name] = &res.TopicDescriptions[i]
+	}
+	for i, name := range names {
+		out[i] = Topic{Name: name}
+		d := byName[name]
+		if d == nil {
+			return codeError("describe topic", CodeLeaderNotAvailable, "the broker did not answer for it", name, -1, noOffset)
+		}
+		switch d.Error.Code() {
+		case ck.ErrNoError:
+		case ck.ErrUnknownTopicOrPart, ck.ErrUnknownTopic:
+			continue
+		default:
+			return at(newError("describe topic", d.Error), name, -1)
+		}
+		t := &out[i]
+		t.Exists, t.Partitions = len(d.Partitions) > 0, len(d.Partitions)
+		if d.TopicID.GetMostSignificantBits() != 0 || d.TopicID.GetLeastSignificantBits() != 0 {
+			t.ID = d.TopicID.String()
+		}
+		for _, p := range d.Partitions {
+			if p.Leader == nil || p.Leader.ID < 0 {
+				t.Leaderless = append(t.Leaderless, int32(p.Partition))
+			}
+		}
+		if len(d.Partitions) > 0 {
+			t.Replication = len(d.Partitions[0].Replicas)
+		}
+	}
+	return nil
+}
+
+// settingsAtOnce bounds one request for the settings of topics: some forty of
+// each come back.
+const settingsAtOnce = 200
+
+// describeSettings fills in the settings of the topics that exist.
+func (a *Admin) describeSettings(ctx context.Context, topics []Topic) error {
+	var ask []ck.ConfigResource
+	for _, t := range topics {
+		if t.Exists {
+			ask = append(ask, ck.ConfigResource{Type: ck.ResourceTopic, Name: t.Name})
+		}
+	}
+	found := map[string]map[string]string{}
+	for some := range slices.Chunk(ask, settingsAtOnce) {
+		res, err := a.a.DescribeConfigs(ctx, some, ck.SetAdminRequestTimeout(5*time.Second))
+		if err != nil {
+			return newError("describe the settings of topics", err)
+		}
+		for _, r := range res {
+			config := make(map[string]string, len(r.Config))
+			for name, entry := range r.Config {
+				config[name] = entry.Value
+			}
+			found[r.Name] = config
+		}
+	}
+	for i := range topics {
+		if topics[i].Exists {
+			topics[i].Config = found[topics[i].Name]
+		}
+	}
+	return nil
 }
 
 // Topics lists the names of all topics, internal ones left out.
@@ -328,68 +372,48 @@ func (a *Admin) Topics(ctx context.Context) ([]string, error) {
 	return names, err
 }
 
-// Group is the state of a consumer group.
-type Group struct {
-	Name string
-	// State is the broker's word in lower case: stable, empty, dead,
-	// preparing-rebalance, completing-rebalance, unknown. A group nobody ever
-	// joined is dead.
-	State string
-	// Assignor is the protocol the members agreed on, empty without members.
-	Assignor string
-	Members  []Member
-}
-
-// Member is a member of a group. Assigned lists its partitions by topic.
-type Member struct {
-	ID, InstanceID, ClientID, Host string
-	Assigned                       map[string][]int32
-}
-
-// DescribeGroup describes one consumer group.
-func (a *Admin) DescribeGroup(ctx context.Context, name string) (Group, error) {
-	g := Group{Name: name}
-	err := retry(ctx, "describe group "+name, func(time.Duration) error {
-		res, err := a.a.DescribeConsumerGroups(ctx, []string{name}, ck.SetAdminRequestTimeout(5*time.Second))
+// DeleteRecords deletes the records of a topic's partitions before the given
+// offsets. One that is not before the first record changes nothing; one behind
+// the end of its partition is an error.
+func (a *Admin) DeleteRecords(ctx context.Context, topic string, before map[int32]int64) error {
+	const doing = "delete records"
+	if len(before) == 0 {
+		return nil
+	}
+	req := make([]ck.TopicPartition, 0, len(before))
+	for p, offset := range before {
+		if offset < 0 {
+			// The broker would take -1 for all there is.
+			return codeError(doing, CodeInvalidArgument, fmt.Sprintf("%d is no offset", offset), topic, p, noOffset)
+		}
+		req = append(req, ck.TopicPartition{Topic: &topic, Partition: p, Offset: ck.Offset(offset)})
+	}
+	return retry(ctx, doing, func(time.Duration) error {
+		res, err := a.a.DeleteRecords(ctx, req, ck.SetAdminRequestTimeout(10*time.Second), ck.SetAdminOperationTimeout(10*time.Second))
 		if err != nil {
-			return newError("describe group "+name, err)
+			return newError(doing, err)
 		}
-		if len(res.ConsumerGroupDescriptions) != 1 {
-			return fmt.Errorf("describe group %s: the broker answered for %d groups", name, len(res.ConsumerGroupDescriptions))
-		}
-		d := res.ConsumerGroupDescriptions[0]
-		if d.Error.Code() == ck.ErrGroupIDNotFound {
-			g.State = "dead"
-			return nil
-		}
-		if d.Error.Code() != ck.ErrNoError {
-			return newError("describe group "+name, d.Error)
-		}
-		g.State, g.Assignor, g.Members = stateWord(d.State), d.PartitionAssignor, nil
-		for _, m := range d.Members {
-			member := Member{ID: m.ConsumerID, InstanceID: m.GroupInstanceID, ClientID: m.ClientID, Host: m.Host, Assigned: map[string][]int32{}}
-			for _, tp := range m.Assignment.TopicPartitions {
-				member.Assigned[*tp.Topic] = append(member.Assigned[*tp.Topic], tp.Partition)
+		for _, r := range res.DeleteRecordsResults {
+			if err := r.TopicPartition.Error; err != nil {
+				return at(newError(doing, err), topic, r.TopicPartition.Partition)
 			}
-			g.Members = append(g.Members, member)
 		}
 		return nil
 	})
-	return g, err
 }
 
-func stateWord(s ck.ConsumerGroupState) string {
-	switch s {
-	case ck.ConsumerGroupStateStable:
-		return "stable"
-	case ck.ConsumerGroupStateEmpty:
-		return "empty"
-	case ck.ConsumerGroupStateDead:
-		return "dead"
-	case ck.ConsumerGroupStatePreparingRebalance:
-		return "preparing-rebalance"
-	case ck.ConsumerGroupStateCompletingRebalance:
-		return "completing-rebalance"
+// TopicPartition is a partition by the name of its topic.
+type TopicPartition struct {
+	Topic     string
+	Partition int32
+}
+
+// Bounds returns the ends of partitions' logs, in the order of parts: what a
+// group's lag is counted from.
+func (a *Admin) Bounds(ctx context.Context, parts ...TopicPartition) ([]abi.Bounds, error) {
+	tps := make([]ck.TopicPartition, len(parts))
+	for i := range parts {
+		tps[i] = ck.TopicPartition{Topic: &parts[i].Topic, Partition: parts[i].Partition}
 	}
-	return "unknown"
+	return bounds(ctx, a.a, tps)
 }

@@ -266,9 +266,13 @@ func (c *Consumer) restart(p abi.TopicPartition, offset int64) error {
 		return at(newError("seek", err), c.topics[p.Topic], p.Partition)
 	}
 	// Stopping the old reader may undo the forward of the new one.
-	c.restless = time.Now().Add(2 * time.Second)
+	c.restless = time.Now().Add(restlessFor)
 	return nil
 }
+
+// restlessFor is how long a stopped reader may undo the forward of its
+// successor.
+const restlessFor = 2 * time.Second
 
 // forget drops a held error about a partition.
 func (c *Consumer) forget(p abi.TopicPartition) {

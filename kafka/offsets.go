@@ -296,6 +296,9 @@ func bounds(ctx context.Context, admin *ck.AdminClient, tps []ck.TopicPartition)
 func listOffsets(ctx context.Context, admin *ck.AdminClient, tps []ck.TopicPartition, spec ck.OffsetSpec, level ck.IsolationLevel) ([]int64, error) {
 	const doing = "read the ends of partitions"
 	out := make([]int64, len(tps))
+	if len(tps) == 0 {
+		return out, nil
+	}
 	err := retry(ctx, doing, func(time.Duration) error {
 		req := make(map[ck.TopicPartition]ck.OffsetSpec, len(tps))
 		for _, tp := range tps {
@@ -305,7 +308,7 @@ func listOffsets(ctx context.Context, admin *ck.AdminClient, tps []ck.TopicParti
 		if err != nil {
 			return newError(doing, err)
 		}
-		got := 0
+		answers := make(map[TopicPartition]int64, len(tps))
 		for tp, info := range res.ResultInfos {
 			if info.Error.Code() != ck.ErrNoError {
 				return at(newError(doing, info.Error), *tp.Topic, tp.Partition)
@@ -315,15 +318,14 @@ func listOffsets(ctx context.Context, admin *ck.AdminClient, tps []ck.TopicParti
 				// for an offset it would start the reader anywhere.
 				return codeError(doing, CodeLeaderNotAvailable, "the broker does not know the end of the partition now", *tp.Topic, tp.Partition, noOffset)
 			}
-			for i := range tps {
-				if *tps[i].Topic == *tp.Topic && tps[i].Partition == tp.Partition {
-					out[i] = int64(info.Offset)
-					got++
-				}
-			}
+			answers[TopicPartition{*tp.Topic, tp.Partition}] = int64(info.Offset)
 		}
-		if got < len(tps) {
-			return fmt.Errorf("%s: the broker answered for %d of %d", doing, got, len(tps))
+		for i, tp := range tps {
+			offset, ok := answers[TopicPartition{*tp.Topic, tp.Partition}]
+			if !ok {
+				return fmt.Errorf("%s: the broker answered for %d of %d", doing, len(answers), len(tps))
+			}
+			out[i] = offset
 		}
 		return nil
 	})

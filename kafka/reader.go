@@ -21,15 +21,23 @@ import (
 type Reader struct {
 	c   *Consumer
 	end map[abi.TopicPartition]int64 // the ends as Open found them, until reached
+
+	uncommitted bool
 }
+
+// readerGroup is named where the library wants a group although partitions are
+// assigned by hand; it is neither joined nor asked for offsets.
+const readerGroup = "sliphost-reader"
 
 // NewReader makes a reader of committed records; it does not wait for a broker.
 func NewReader(cfg ClientConfig) (*Reader, error) { return newReader(cfg, false) }
 
+// NewUncommittedReader makes a reader of every record, those of open and
+// aborted transactions too: to look at a log as it is.
+func NewUncommittedReader(cfg ClientConfig) (*Reader, error) { return newReader(cfg, true) }
+
 func newReader(cfg ClientConfig, uncommitted bool) (*Reader, error) {
-	// The library wants a group to be named where partitions are assigned by
-	// hand; it is neither joined nor asked for offsets.
-	cc := ConsumerConfig{ClientConfig: cfg, Group: "sliphost-reader"}
+	cc := ConsumerConfig{ClientConfig: cfg, Group: readerGroup}
 	props := cc.properties()
 	if uncommitted {
 		props["isolation.level"] = "read_uncommitted"
@@ -39,7 +47,7 @@ func newReader(cfg ClientConfig, uncommitted bool) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Reader{c: c}, nil
+	return &Reader{c: c, uncommitted: uncommitted}, nil
 }
 
 // Open begins to read all partitions of topics. The position of a topic in the
@@ -80,6 +88,9 @@ func (r *Reader) Open(ctx context.Context, topics []string, start Start) error {
 	}
 	for i, p := range parts {
 		low, end := bounds[i].Low, bounds[i].LastStable
+		if r.uncommitted {
+			end = bounds[i].High
+		}
 		at := low
 		switch start.At {
 		case StartLatest:

@@ -137,7 +137,9 @@ func (p *Partition) putBounded(key, value []byte) error {
 	if had {
 		size -= old.size(key)
 	}
-	p.seq++
+	if p.cache.MaxBytes > 0 {
+		p.seq++
+	}
 	var head [17]byte
 	o.stage(e, appendHeader(head[:0], p.cache.flags, &s), value, true, size)
 	if had {

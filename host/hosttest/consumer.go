@@ -226,7 +226,7 @@ func (c *Consumer) takeUp(parts []abi.TopicPartition) {
 		if at == abi.OffsetNone {
 			at = c.group.offsets[c.key(p)].offset
 		}
-		c.position[p] = at
+		c.position[p] = c.place(p, at)
 	}
 }
 
@@ -268,7 +268,7 @@ func (c *Consumer) Seek(p abi.TopicPartition, offset int64) error {
 			return err
 		}
 		c.unstop(p)
-		c.position[p] = offset
+		c.position[p] = c.place(p, offset)
 		c.broker.wake()
 		return nil
 	})

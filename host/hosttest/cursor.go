@@ -70,6 +70,19 @@ func (c *cursor) unstop(p abi.TopicPartition) {
 	})
 }
 
+// place turns the special offsets into real ones.
+func (c *cursor) place(p abi.TopicPartition, offset int64) int64 {
+	log := c.broker.partition(c.topics[p.Topic], p.Partition)
+	switch {
+	case log == nil:
+	case offset == abi.OffsetBeginning:
+		return log.low
+	case offset == abi.OffsetEnd:
+		return log.lastStable()
+	}
+	return offset
+}
+
 // poll fills out, waiting at most wait for the first record or end.
 func (c *cursor) poll(op string, out *abi.Packed, maxRecords, maxBytes int, wait time.Duration) error {
 	b := c.broker

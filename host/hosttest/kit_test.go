@@ -4,15 +4,21 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"testing"
 
 	"github.com/sliphost/sliphost/abi"
 )
 
+// tb is a test, or a check of package rapid.
+type tb interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
 var background = context.Background()
 
 // must fails the test on an error.
-func must(t testing.TB, err error) {
+func must(t tb, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -20,7 +26,7 @@ func must(t testing.TB, err error) {
 }
 
 // wants fails the test unless err has a code and a class.
-func wants(t testing.TB, err error, code Code, class Class) {
+func wants(t tb, err error, code Code, class Class) {
 	t.Helper()
 	if err == nil || !HasCode(err, code) || ClassOf(err) != class {
 		t.Fatalf("got error %v of class %d, want %s of class %d", err, ClassOf(err), code, class)
@@ -28,7 +34,7 @@ func wants(t testing.TB, err error, code Code, class Class) {
 }
 
 // started returns an initialised producer with an open transaction.
-func started(t testing.TB, b *Broker, id string) *Producer {
+func started(t tb, b *Broker, id string) *Producer {
 	t.Helper()
 	p := b.TransactionalProducer(id)
 	must(t, p.Init(background))
@@ -37,7 +43,7 @@ func started(t testing.TB, b *Broker, id string) *Producer {
 }
 
 // put appends values to partition 0 of topic x and flushes them.
-func put(t testing.TB, p *Producer, values ...string) {
+func put(t tb, p *Producer, values ...string) {
 	t.Helper()
 	stage(p, 0, values...)
 	must(t, p.Flush(background))
@@ -79,7 +85,7 @@ type watch struct {
 	onRevoke func()
 }
 
-func subscribed(t testing.TB, c *Consumer, topics ...string) *watch {
+func subscribed(t tb, c *Consumer, topics ...string) *watch {
 	t.Helper()
 	w := &watch{Consumer: c, owned: map[abi.TopicPartition]bool{}}
 	must(t, c.Subscribe(topics, func(parts []abi.TopicPartition) []int64 {
@@ -113,7 +119,7 @@ func names(parts []abi.TopicPartition) string {
 }
 
 // poll polls without waiting and returns the values delivered.
-func (w *watch) poll(t testing.TB) string {
+func (w *watch) poll(t tb) string {
 	t.Helper()
 	var b abi.Packed
 	must(t, w.Poll(&b, 1000, 1<<20, 0))
@@ -128,7 +134,7 @@ func (w *watch) events() string {
 }
 
 // values are the values of a batch, and its ends as "|offset".
-func values(t testing.TB, b *abi.Packed) string {
+func values(t tb, b *abi.Packed) string {
 	t.Helper()
 	var all []string
 	for _, run := range b.Runs {
@@ -149,14 +155,14 @@ func values(t testing.TB, b *abi.Packed) string {
 }
 
 // metadata is a consumer's membership.
-func metadata(t testing.TB, c *Consumer) []byte {
+func metadata(t tb, c *Consumer) []byte {
 	t.Helper()
 	m, err := c.GroupMetadata()
 	must(t, err)
 	return m
 }
 
-func equal[T comparable](t testing.TB, what string, got, want T) {
+func equal[T comparable](t tb, what string, got, want T) {
 	t.Helper()
 	if got != want {
 		t.Fatalf("%s: got %v, want %v", what, got, want)

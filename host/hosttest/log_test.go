@@ -127,6 +127,22 @@ func TestLogReaderAddsAndDrops(t *testing.T) {
 	}
 }
 
+func TestSeek(t *testing.T) {
+	b := NewBroker(map[string]int{"x": 1})
+	produce(t, b, "", "a", "", "b", "", "c")
+	b.DeleteRecords("x", 0, 1)
+	c := subscribed(t, b.Consumer("g"), "x")
+	var batch abi.Packed
+	wants(t, c.Poll(&batch, 10, 1<<20, 0), CodeOutOfRange, Unclassified)
+	for at, want := range map[int64]string{abi.OffsetBeginning: "b c |3", abi.OffsetEnd: "|3", 2: "c |3", 1: "b c |3"} {
+		must(t, c.Seek(abi.TopicPartition{}, at))
+		equal(t, fmt.Sprint("from ", at), c.poll(t), want)
+	}
+	if c.Seek(abi.TopicPartition{Partition: 1}, 0) == nil {
+		t.Fatal("sought in a partition that is not owned")
+	}
+}
+
 func TestOutOfRange(t *testing.T) {
 	b := NewBroker(map[string]int{"x": 1, "y": 1})
 	produce(t, b, "", "a", "", "b", "", "c")

@@ -42,8 +42,8 @@ func (r *LogReader) Open(ctx context.Context, topics []string) error {
 	return err
 }
 
-// Add implements host.LogReader; offset may be abi.OffsetBeginning. Added
-// again a partition is read from the new offset.
+// Add implements host.LogReader; offset may be abi.OffsetBeginning or OffsetEnd. Added again
+// a partition is read from the new offset.
 func (r *LogReader) Add(p abi.TopicPartition, offset int64) error {
 	if p.Topic < 0 || int(p.Topic) >= len(r.topics) {
 		return fmt.Errorf("add: topic %d is none of %d", p.Topic, len(r.topics))
@@ -51,14 +51,10 @@ func (r *LogReader) Add(p abi.TopicPartition, offset int64) error {
 	b := r.broker
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	log := b.partition(r.topics[p.Topic], p.Partition)
+	offset = r.place(p, offset)
 	switch {
-	case log == nil:
+	case b.partition(r.topics[p.Topic], p.Partition) == nil:
 		return answer(CodeUnknownTopic, Unclassified, "there is no %s[%d]", r.topics[p.Topic], p.Partition)
-	case offset == abi.OffsetBeginning:
-		offset = log.low
-	case offset == abi.OffsetEnd:
-		offset = log.lastStable()
 	case offset < 0:
 		return fmt.Errorf("add %s[%d]: %d is no offset", r.topics[p.Topic], p.Partition, offset)
 	}

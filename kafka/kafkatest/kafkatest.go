@@ -9,7 +9,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -126,88 +125,6 @@ func Context(t testing.TB) context.Context {
 type Record struct {
 	Partition int32
 	kafka.Record
-}
-
-// Produce writes records in order and waits for the broker. Offsets in them
-// are ignored, and partition -1 leaves the choice to the partitioner.
-func (b *Broker) Produce(t testing.TB, topic string, records ...Record) {
-	t.Helper()
-	p, err := kafka.NewProducer(kafka.ProducerConfig{ClientConfig: b.Config()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
-	id := p.Topic(topic)
-	for _, r := range records {
-		p.Append(id, r.Partition, r.Key, r.Value, kafka.AppendHeaders(nil, r.Headers), r.Timestamp)
-	}
-	if err := p.Flush(Context(t)); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// ConsumeAll returns every committed record a topic holds now, in the order of
-// offsets within each partition, partitions mixed.
-func (b *Broker) ConsumeAll(t testing.TB, topic string) []Record {
-	t.Helper()
-	r, err := kafka.NewReader(b.Config())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	ctx := Context(t)
-	if err := r.Open(ctx, []string{topic}, kafka.Start{}); err != nil {
-		t.Fatal(err)
-	}
-	var all []Record
-	var batch abi.Packed
-	for !r.AtEnd() {
-		if err := ctx.Err(); err != nil {
-			t.Fatalf("reading all of %s: %d records, then %v", topic, len(all), err)
-		}
-		if err := r.Poll(&batch, 1024, 4<<20, 100*time.Millisecond); err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, Unpack(t, &batch)...)
-	}
-	return all
-}
-
-// AwaitTransactions waits until no transaction is open in any partition of a
-// topic: everything written is either committed or aborted.
-func (b *Broker) AwaitTransactions(t testing.TB, topic string) {
-	t.Helper()
-	r, err := kafka.NewReader(b.Config())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	ctx := Context(t)
-	if err := r.Open(ctx, []string{topic}, kafka.Start{}); err != nil {
-		t.Fatal(err)
-	}
-	n, err := r.Partitions(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	parts := make([]abi.TopicPartition, n[0])
-	for i := range parts {
-		parts[i].Partition = int32(i)
-	}
-	for {
-		bounds, err := r.Bounds(ctx, parts)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !slices.ContainsFunc(bounds, func(b abi.Bounds) bool { return b.LastStable < b.High }) {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatalf("transactions of %s stay open: %+v", topic, bounds)
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
 }
 
 // Unpack copies the records of a batch.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -87,8 +89,8 @@ func TestAnswersLikeTheMemoryEngine(t *testing.T) {
 		})
 		got, err := dump(d, 3)
 		want, _ := dump(m, 3)
-		if err != nil || !sameContent(got, want) {
-			rt.Fatalf("%v: holds %q, wanted %q", err, sortedKeys(got), sortedKeys(want))
+		if err != nil || !maps.Equal(got, want) {
+			rt.Fatalf("%v: holds %q, wanted %q", err, slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want)))
 		}
 	})
 }

@@ -2,6 +2,7 @@ package rocksdb
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"log/slog"
@@ -113,6 +114,11 @@ func listing(t testing.TB, dir string) []string {
 	return names
 }
 
-func sameContent(a, b map[string]string) bool { return maps.Equal(a, b) }
-
-func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
+// digest stands for a dump.
+func digest(all map[string]string) string {
+	h := sha256.New()
+	for _, k := range slices.Sorted(maps.Keys(all)) {
+		fmt.Fprintf(h, "%q=%q\n", k, all[k])
+	}
+	return string(h.Sum(nil))
+}

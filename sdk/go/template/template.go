@@ -30,7 +30,7 @@ const (
 )
 
 // trimmed are the folders of the SDK's copy.
-var trimmed = []string{"abi", "sdk/go", "sdk/go/internal/link", "sdk/go/sliptest", "sdk/go/gen", "sdk/go/slipgen"}
+var trimmed = []string{"abi", "sdk/go", "sdk/go/internal/link", "sdk/go/internal/memory", "sdk/go/sliptest", "sdk/go/gen", "sdk/go/slipgen"}
 
 // Write writes a project called name into dir, which is made if it is not
 // there and must otherwise be empty. sources is sliphost.Sources. A name has

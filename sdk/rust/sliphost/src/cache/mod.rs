@@ -1,5 +1,7 @@
 //! Caches: state that survives the instance.
 
+#[cfg(test)]
+pub(crate) mod allocation_tests;
 mod document;
 mod key;
 mod number;

@@ -46,7 +46,10 @@ thread_local! {
 
 /// Runs `f` with the thread's host.
 pub(crate) fn with<T>(f: impl FnOnce(&mut Host) -> T) -> T {
-    HOST.with(|h| f(&mut h.borrow_mut()))
+    let run = || HOST.with(|h| f(&mut h.borrow_mut()));
+    #[cfg(test)]
+    let run = || crate::cache::allocation_tests::uncounted(run);
+    run()
 }
 
 pub(crate) fn begin_record(index: i32) {
@@ -70,19 +73,23 @@ fn store<T>(f: impl FnOnce(&mut Store) -> Result<T, Refusal>) -> Result<T, i64> 
 
 pub(crate) fn cache_get(cache: i32, key: &[u8], value: &mut Vec<u8>) -> i64 {
     value.clear();
-    let found = store(|s| {
-        let found = s.get(cache, key)?;
-        Ok(found.map(|v| value.extend_from_slice(v)))
-    });
-    match found {
-        Ok(Some(())) => value.len() as i64,
+    match store(|s| Ok(s.get(cache, key)?.map(<[u8]>::to_vec))) {
+        Ok(Some(found)) => {
+            // Out here, so that a test counts when there is no room for it.
+            value.extend_from_slice(&found);
+            value.len() as i64
+        }
         Ok(None) => RESULT_ABSENT,
         Err(result) => result,
     }
 }
 
 pub(crate) fn cache_len(cache: i32, key: &[u8]) -> i64 {
-    cache_get(cache, key, &mut Vec::new())
+    let len = store(|s| Ok(s.get(cache, key)?.map(<[u8]>::len)));
+    len.map_or_else(
+        |result| result,
+        |len| len.map_or(RESULT_ABSENT, |n| n as i64),
+    )
 }
 
 pub(crate) fn cache_get_many(cache: i32, request: &[u8], list: &mut Vec<u8>) -> i64 {

@@ -1,0 +1,87 @@
+package chaos
+
+import (
+	"syscall"
+	"time"
+)
+
+// zombie is P3: a process is stopped for longer than the group waits, another
+// one takes over, and then the first goes on with what it had in hand.
+func zombie(a *app) {
+	a.rounds, a.mustAbort = rounds(1, 5), false
+	a.load.start(60, 20*time.Millisecond)
+	first := a.run("a")
+	a.progress(2000)
+	for range a.rounds {
+		first.signal(syscall.SIGSTOP)
+		a.watch.outage.Store(true)
+		second := a.run("b")
+		a.sleep(11 * time.Second) // the session timeout, which the second waits for
+		a.watch.outage.Store(false)
+		a.progress(2000)
+		first.signal(syscall.SIGCONT)
+		a.sleep(a.upTo(3 * time.Second))
+		a.progress(500)
+		second.stop(a.t)
+		if first.ended() { // told that it is fenced, it may also stop
+			first = a.run("a")
+		}
+		a.progress(500)
+	}
+	first.stop(a.t)
+	a.finish("a")
+}
+
+// cleanStops is P4: SIGTERM under load leaves nothing half done.
+func cleanStops(a *app) {
+	a.rounds = rounds(3, 20)
+	a.noAbort = true
+	a.load.start(60, 20*time.Millisecond)
+	for range a.rounds {
+		h := a.run("a")
+		a.progress(500)
+		a.sleep(a.upTo(500 * time.Millisecond))
+		began := time.Now()
+		h.stop(a.t)
+		if took := time.Since(began); took > 10*time.Second {
+			a.t.Errorf("a clean stop took %s", took)
+		}
+	}
+	a.finish("a")
+}
+
+// storm is G1: three processes join and leave, in good order or not.
+func storm(a *app) {
+	a.rounds = rounds(6, 100)
+	a.load.start(60, 20*time.Millisecond)
+	names := []string{"a", "b", "c"}
+	hosts := make([]*process, len(names))
+	for i, name := range names {
+		hosts[i] = a.run(name)
+	}
+	a.progress(1)
+	for range a.rounds {
+		a.sleep(time.Second + a.upTo(2*time.Second))
+		i := a.rnd.IntN(len(hosts))
+		switch h := hosts[i]; {
+		case h == nil:
+			hosts[i] = a.run(names[i])
+		case a.rnd.IntN(2) == 0:
+			h.stop(a.t)
+			hosts[i] = nil
+		default:
+			a.killed(h)
+			hosts[i] = a.run(names[i])
+		}
+		if hosts[0] == nil && hosts[1] == nil && hosts[2] == nil {
+			hosts[i] = a.run(names[i])
+		}
+	}
+	a.progress(1)
+	for _, h := range hosts {
+		if h != nil {
+			h.stop(a.t)
+		}
+	}
+	a.finish("a")
+}

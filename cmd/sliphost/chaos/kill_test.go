@@ -1,0 +1,195 @@
+package chaos
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/sliphost/sliphost/cmd/sliphost/chaos/checker"
+)
+
+// randomKills is P1: two processes share the partitions, and one or the other
+// is killed at a random moment and started again.
+func randomKills(a *app) {
+	a.rounds, a.mustAbort = rounds(6, 100), true
+	a.load.start(60, 20*time.Millisecond)
+	hosts := []*process{a.run("a"), a.run("b")}
+	a.progress(1)
+	for range a.rounds {
+		a.sleep(a.exponential(mean()))
+		i := a.rnd.IntN(len(hosts))
+		if hosts[i].ended() {
+			a.t.Fatalf("process %s ended by itself:\n%s", hosts[i].name, hosts[i].tail())
+		}
+		a.killed(hosts[i])
+		hosts[i] = a.run([]string{"a", "b"}[i])
+	}
+	a.progress(1)
+	for _, h := range hosts {
+		h.stop(a.t)
+	}
+	a.finish("a")
+}
+
+// mean is the mean time between two kills.
+func mean() time.Duration {
+	if full() {
+		return 2 * time.Second
+	}
+	return 700 * time.Millisecond
+}
+
+// crashPointKills is P2: a process kills itself at each named place, while
+// another one comes and goes so that the group moves.
+func crashPointKills(a *app) {
+	points := crashPoints(a.t)
+	if len(points) == 0 {
+		if a.delivery == checker.ExactlyOnce {
+			a.t.Fatal("the host's source names no crash points")
+		}
+		a.t.Skip("the crash points come with exactly_once")
+	}
+	a.mustAbort = true
+	a.load.start(60, 20*time.Millisecond)
+	hits := map[string]int{}
+	perPoint := rounds(1, 20)
+	for n := range perPoint {
+		for _, point := range points {
+			a.rounds++
+			at := 1
+			if n > 0 {
+				at = 1 + a.rnd.IntN(4*n)
+			}
+			if a.crashAt(point, at) {
+				hits[point]++
+			}
+		}
+	}
+	for _, point := range points {
+		if hits[point] < perPoint {
+			a.t.Errorf("crash point %s was hit %d of %d times", point, hits[point], perPoint)
+		}
+		a.t.Logf("crash point %-30s hit %d of %d times", point, hits[point], perPoint)
+	}
+	h := a.run("a")
+	a.progress(1)
+	h.stop(a.t)
+	a.finish("a")
+}
+
+// crashAt runs a process until it has killed itself at the n-th hit of a
+// point. Every few seconds a second one joins or leaves.
+func (a *app) crashAt(point string, n int) bool {
+	a.t.Helper()
+	p := a.run("a", fmt.Sprintf("SLIPHOST_CRASH_AT=%s:%d", point, n))
+	var other *process
+	defer func() {
+		if other != nil {
+			other.kill()
+			a.kills++
+		}
+	}()
+	end := time.Now().Add(20 * time.Second)
+	for next := time.Now().Add(2 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if p.ended() {
+			if !p.crashed() {
+				a.t.Fatalf("process %s should crash at %s and ended with %s:\n%s", p.name, point, p.cmd.ProcessState, p.tail())
+			}
+			a.kills++
+			return true
+		}
+		if time.Now().Before(next) {
+			continue
+		}
+		next = time.Now().Add(2 * time.Second)
+		if other == nil {
+			other = a.run("b")
+		} else {
+			other.stop(a.t)
+			other = nil
+		}
+	}
+	// The last chance: points on the way out.
+	if p.signal(15); !waitFor(p, 10*time.Second) {
+		p.kill()
+	}
+	if p.crashed() {
+		a.kills++
+		return true
+	}
+	return false
+}
+
+// waitFor waits for a process to end.
+func waitFor(p *process, limit time.Duration) bool {
+	select {
+	case <-p.done:
+		return true
+	case <-time.After(limit):
+		return false
+	}
+}
+
+// negativeControl runs a host with a seeded bug: the checker must refuse what
+// it does, by one of the checks named.
+func negativeControl(a *app, checks []string) {
+	a.rounds = 1
+	h := a.run("a")
+	a.load.start(60, 20*time.Millisecond)
+	a.progress(3000)
+	a.killed(h)
+	h = a.run("a")
+	a.progress(3000)
+	a.load.finish(a.t)
+	h.stop(a.t)
+	a.drain("a")
+	a.judge()
+	found := a.findings.Checks()
+	a.t.Logf("found by %v:\n%s", found, a.findings.Report(2))
+	result := fmt.Sprintf("refused by %v", found)
+	if !slices.ContainsFunc(found, func(c string) bool { return slices.Contains(checks, c) }) {
+		result = "NOT REFUSED"
+		a.t.Errorf("the seeded bug of %s must be found by one of %v, and %v found something", a.scenario, checks, found)
+	}
+	a.row(result)
+}
+
+// control runs a host at least once and has it judged as exactly once: the
+// checker must not be content.
+func control(a *app) {
+	a.rounds = 2
+	h := a.run("a")
+	a.load.start(60, 20*time.Millisecond)
+	for range a.rounds {
+		a.progress(2000)
+		a.killed(h)
+		h = a.run("a")
+	}
+	a.progress(500)
+	a.load.finish(a.t)
+	h.stop(a.t)
+	a.drain("a")
+	a.delivery = checker.ExactlyOnce
+	a.judge()
+	found := a.findings.Checks()
+	if !slices.Contains(found, "C4") {
+		a.t.Errorf("outputs of no transaction pass for exactly once: only %v found something", found)
+	}
+	a.row(fmt.Sprintf("refused by %v", found))
+}
+
+// bugs are the seeded bugs, by build tag, with the checks that must find them.
+var bugs = map[string][]string{
+	"bug_dup":   {"C2"},
+	"bug_loss":  {"C1"},
+	"bug_order": {"C3"},
+	"bug_state": {"C5"},
+}
+
+func requireBugs(t *testing.T) {
+	t.Helper()
+	if !exactlyOnce(t) {
+		t.Skip("the seeded bugs come with exactly_once")
+	}
+}
