@@ -47,10 +47,12 @@ func (o *Overlay) Maintain(now time.Time, force bool) error {
 	o.hitsSeen.Store(o.hits)
 	o.finish(force || o.unwritten > stall*o.store.config.FlushBytes)
 	o.trim()
+	if force {
+		o.writer.err = nil // what failed is written now
+	}
 	if !o.writer.busy && (force || o.due(now)) && o.launch() {
 		o.writer.flushed = now
 		if force {
-			o.writer.err = nil
 			o.finish(true)
 		}
 	}
