@@ -51,7 +51,7 @@ func TestDispatchAllocatesNothing(t *testing.T) {
 				if err := w.open(ctx); err != nil {
 					t.Fatal(err)
 				}
-				tk := &task{}
+				tk := &input{task: running()}
 				head := abi.BatchHeader{Count: int32(n)}
 				a := testing.AllocsPerRun(50, func() {
 					if done, _, err := w.dispatch(ctx, tk, head, wire); done != n || err != nil {
@@ -72,9 +72,9 @@ func TestDispatchAllocatesNothing(t *testing.T) {
 
 // A worker's round goes through its tasks without a new list.
 func TestRetriesAllocateNothing(t *testing.T) {
-	w := &worker{tasks: map[abi.TopicPartition]*task{}}
+	w := &worker{inputs: map[abi.TopicPartition]*input{}}
 	for p := range int32(20) {
-		w.tasks[abi.TopicPartition{Partition: p}] = &task{}
+		w.inputs[abi.TopicPartition{Partition: p}] = &input{task: running()}
 	}
 	ctx := context.Background()
 	now := realClock{}.Now()

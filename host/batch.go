@@ -48,6 +48,10 @@ type call struct {
 	// next is the first effect not emitted yet, walk the first one not seen by
 	// the walk that assembles a proxy's batch.
 	next, walk int
+	// journal is the overlay's that the call's cache writes are noted in, marks
+	// where in it those of each record begin; empty if there was no host call.
+	journal int
+	marks   []int
 }
 
 // effect is one output of a handler on its way to one sink, or the place of
@@ -85,6 +89,7 @@ func (b *batch) reset(src *Source, head abi.BatchHeader) {
 		c := &b.calls[i]
 		clear(c.effects)
 		c.effects, c.next, c.walk = c.effects[:0], 0, 0
+		c.marks = c.marks[:0]
 	}
 }
 

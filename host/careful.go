@@ -15,23 +15,27 @@ const carefulAfter = 2
 // has the output that is refused.
 const carefulTries = 4
 
-// processCarefully runs records one by one, each with a flush of its own, so
-// that a refused output is known by its record and by the handler's call that
+// processCarefully runs records one by one, each with a flush of its own (with
+// exactly-once, a transaction of its own), so that a refused output is known by its record and by the handler's call that
 // emitted it. That call has then failed, and its policy acts. Without this an
 // output that the broker never takes would be tried for ever, together with
 // everything around it.
-func (w *worker) processCarefully(ctx context.Context, t *task, run *abi.Run, wire []byte) (done int, err error) {
+func (w *worker) processCarefully(ctx context.Context, in *input, run *abi.Run, wire []byte) (done int, err error) {
 	// The outputs of other partitions must be out of the way: a refusal of one of
 	// them is not this partition's alone, and the worker goes back.
-	if w.refused != nil || w.flush(ctx) != nil {
+	if w.refused != nil || w.aborted != nil {
 		return 0, ctx.Err()
 	}
-	for at := 0; done < int(run.Count) && !t.held() && !w.drain.Load(); {
+	if err := w.settleAlone(ctx); err != nil {
+		w.fail(err)
+		return 0, ctx.Err()
+	}
+	for at := 0; done < int(run.Count) && !in.held() && !w.drain.Load(); {
 		size := prefixBytes(wire[at:], 1)
 		one := *run
 		one.Count = 1
 		one.LastOffset = nextOffset(run, wire, done+1) - 1
-		n, err := w.processAlone(ctx, t, &one, wire[at:at+size])
+		n, err := w.processAlone(ctx, in, &one, wire[at:at+size])
 		if err != nil || n == 0 {
 			return done, err
 		}
@@ -41,19 +45,15 @@ func (w *worker) processCarefully(ctx context.Context, t *task, run *abi.Run, wi
 	return done, nil
 }
 
-func (w *worker) processAlone(ctx context.Context, t *task, run *abi.Run, wire []byte) (int, error) {
-	next := t.next
+func (w *worker) processAlone(ctx context.Context, in *input, run *abi.Run, wire []byte) (int, error) {
+	next := in.next
 	for try := 1; ; try++ {
-		n, err := w.processBatch(ctx, t, run, wire)
+		n, err := w.processBatch(ctx, in, run, wire)
 		if err != nil || n == 0 {
 			return 0, err
 		}
-		err = w.send(ctx)
-		if err == nil {
-			err = w.flush(ctx)
-		}
-		if err == nil {
-			w.passed(t)
+		if err = w.settleAlone(ctx); err == nil {
+			w.passed(in)
 			return 1, nil
 		}
 		if ctx.Err() != nil || isFatal(err) {
@@ -61,19 +61,33 @@ func (w *worker) processAlone(ctx context.Context, t *task, run *abi.Run, wire [
 		}
 		// The record is not done with after all.
 		key, known := w.guilty(err)
-		t.next = next
-		w.discard()
-		_ = w.settle(ctx) // what is under way belongs to this try
-		w.refused = nil
+		in.next = next
+		if err := w.rollback(ctx, err); err != nil {
+			return 0, err
+		}
 		if !known || try == carefulTries {
-			w.holdTask(t, &hold{reason: err, stopped: true})
+			w.holdInput(in, &hold{reason: err, stopped: true})
 			return 0, nil
 		}
-		if t.refusals == nil {
-			t.refusals = map[callKey]string{}
+		if in.refusals == nil {
+			in.refusals = map[callKey]string{}
 		}
-		t.refusals[key] = err.Error()
+		in.refusals[key] = err.Error()
 	}
+}
+
+// settleAlone makes what was done so far stand by itself.
+func (w *worker) settleAlone(ctx context.Context) error {
+	if w.plan.ExactlyOnce {
+		return w.commit(ctx)
+	}
+	if err := w.stageChangelogs(); err != nil {
+		return err
+	}
+	if err := w.send(ctx); err != nil {
+		return err
+	}
+	return w.flush(ctx)
 }
 
 // settle waits for what was sent, whatever becomes of it.
@@ -111,11 +125,11 @@ func (r *run) sent(out *outlet, b *batch, h *Handler, pos int) {
 // refusal takes note of a refused output of the call of h on record pos: the
 // call counts as failed, once.
 func (r *run) refusal(b *batch, h *Handler, pos int) (text string, ok bool) {
-	if !r.careful || len(r.task.refusals) == 0 {
+	if !r.careful || len(r.in.refusals) == 0 {
 		return "", false
 	}
 	key := b.call(h, pos)
-	text, ok = r.task.refusals[key]
-	delete(r.task.refusals, key)
+	text, ok = r.in.refusals[key]
+	delete(r.in.refusals, key)
 	return text, ok
 }

@@ -9,69 +9,196 @@ import (
 	"time"
 
 	"github.com/sliphost/sliphost/abi"
+	"github.com/sliphost/sliphost/host/crashpoint"
+	"github.com/sliphost/sliphost/state"
 )
 
-// commit makes everything done so far final: outputs first, positions after
-// the outputs are acknowledged, never the other way round. A crash in between
-// repeats outputs and loses none.
+// commit makes everything done so far final. Exactly-once: changelog records,
+// acknowledgements of all records, positions, the end of the transaction, and
+// then what was staged counts. At-least-once: the same without a transaction,
+// outputs and changelogs first, positions after their acknowledgement, never
+// the other way round; a crash in between repeats outputs and loses none. In
+// both the store on disk comes last, so that it is never ahead.
 //
 // A client tells of a refused output once. So the refusal is remembered, and
 // nothing is committed until the worker has gone back.
 func (w *worker) commit(ctx context.Context) error {
-	w.lastCommit = w.backends.Clock.Now()
+	began := w.backends.Clock.Now()
+	w.lastCommit = began
 	if w.refused != nil {
 		return w.refused
 	}
+	if err := w.stageChangelogs(); err != nil {
+		return err
+	}
+	crashpoint.At("commit-before-flush")
 	if err := w.flush(ctx); err != nil {
 		return err
 	}
-	err := w.commitOffsets(ctx)
+	crashpoint.At("commit-after-flush")
+	w.collectOffsets()
+	var err error
+	if w.plan.ExactlyOnce {
+		if err := w.commitTransaction(ctx); err != nil {
+			return err
+		}
+	} else {
+		err = w.commitOffsets(ctx)
+	}
+	if err == nil {
+		w.committed()
+	}
 	if cerr := w.commitConnectors(); cerr != nil {
 		return cerr
 	}
 	if err != nil {
 		return w.commitFailed(ctx, err)
 	}
-	w.uncommitted = false
+	w.uncommitted, w.full = false, false
 	w.retryCommit, w.givenUp, w.restarts = 0, 0, 0
 	w.stats.commits.Add(1)
+	w.stats.commitTimes.Observe(w.backends.Clock.Now().Sub(began))
 	w.publish()
 	return nil
 }
 
-// commitOffsets stores the positions of topics in the group.
-func (w *worker) commitOffsets(ctx context.Context) error {
-	if w.consumer == nil {
+// stageChangelogs appends the last value of every key written since the last
+// commit to the changelogs.
+func (w *worker) stageChangelogs() error {
+	w.touched = w.touched[:0]
+	if w.overlay == nil {
 		return nil
 	}
-	var offsets []abi.TopicOffset
-	for part, t := range w.tasks {
-		if t.next != t.committed {
-			offsets = append(offsets, abi.TopicOffset{TopicPartition: part, Offset: t.next})
+	w.stats.staged.Store(w.overlay.Staged())
+	for _, t := range w.tasks {
+		if t.changed && t.phase == taskRunning {
+			if err := w.sweep(t); err != nil {
+				return err
+			}
 		}
 	}
-	if len(offsets) == 0 {
+	var last *state.Partition
+	return w.overlay.Changes(func(p *state.Partition, key, value []byte) error {
+		if p != last {
+			last = p
+			w.touched = append(w.touched, p)
+		}
+		out := w.changelogs[p.Cache()]
+		out.append(p.Partition(), key, value, nil, -1)
+		if w.run.careful {
+			out.producer.sent = append(out.producer.sent, w.writer)
+		}
+		return nil
+	})
+}
+
+// sweepMost bounds the expired entries that one commit removes from a cache's
+// partition.
+const sweepMost = 1024
+
+// sweep stages the removal of expired entries.
+func (w *worker) sweep(t *task) error {
+	for _, p := range t.caches {
+		if p == nil {
+			continue
+		}
+		if _, err := w.overlay.Sweep(p, t.streamTime, sweepMost); err != nil {
+			return w.storeError(err)
+		}
+	}
+	w.overlay.Forget()
+	return nil
+}
+
+// collectOffsets lists what is committed: every input of every task of which
+// something changed, with the metadata that a new owner needs.
+func (w *worker) collectOffsets() {
+	w.offsets, w.sending = w.offsets[:0], w.sending[:0]
+	clear(w.moved)
+	for _, p := range w.touched {
+		next := w.changelogs[p.Cache()].delivered(p.Partition())
+		w.moved[p] = state.Position{Next: next, Log: w.plan.Caches[p.Cache()].Log}
+	}
+	for _, t := range w.tasks {
+		if t.phase != taskRunning {
+			continue // its metadata would not know the caches' positions
+		}
+		changed := t.changed
+		for _, in := range t.inputs {
+			changed = changed || in.next != in.committed
+		}
+		if !changed {
+			continue
+		}
+		for _, in := range t.inputs {
+			if in.next < 0 {
+				continue
+			}
+			w.sending = append(w.sending, in)
+			w.offsets = append(w.offsets, abi.TopicOffset{TopicPartition: in.kafka, Offset: in.next, Metadata: w.metadata(in)})
+		}
+	}
+}
+
+// metadata is what is committed beside the position of an input.
+func (w *worker) metadata(in *input) string {
+	t := in.task
+	m := &w.meta
+	m.identity, m.streamTime = w.plan.Sources[in.source].Identity, t.streamTime
+	m.logs, m.attempts = m.logs[:0], m.attempts[:0]
+	for c, p := range t.caches {
+		if p == nil || w.plan.Caches[c].Kind != state.KV {
+			continue
+		}
+		pos, moved := w.moved[p]
+		if !moved {
+			pos = p.Position()
+		}
+		m.logs = append(m.logs, cachePosition{nameHash(w.plan.Caches[c].ID), pos})
+	}
+	for key, n := range in.attempts {
+		m.attempts = append(m.attempts, savedAttempt{nameHash(key.handler.ID), nameHash(key.source.ID), key.nth, n})
+	}
+	slices.SortFunc(m.attempts, func(a, b savedAttempt) int {
+		return cmp.Or(cmp.Compare(a.handler, b.handler), cmp.Compare(a.source, b.source), cmp.Compare(a.nth, b.nth))
+	})
+	return m.encode()
+}
+
+// commitOffsets stores the positions of topics in the group.
+func (w *worker) commitOffsets(ctx context.Context) error {
+	if w.consumer == nil || len(w.offsets) == 0 {
 		return nil
 	}
-	if err := w.consumer.Commit(ctx, offsets); err != nil {
-		return err
+	return w.consumer.Commit(ctx, w.offsets)
+}
+
+// committed takes note of a commit that the group has.
+func (w *worker) committed() {
+	for i, in := range w.sending {
+		in.committed = w.offsets[i].Offset
+		in.task.changed = false
 	}
-	for _, o := range offsets {
-		w.tasks[o.TopicPartition].committed = o.Offset
+	if w.overlay != nil {
+		for p, pos := range w.moved {
+			p.SetPosition(pos)
+		}
+		w.overlay.Commit()
+		w.stats.staged.Store(0)
 	}
-	return nil
+	w.purge()
 }
 
 // commitConnectors stores the positions of files.
 func (w *worker) commitConnectors() error {
-	for _, t := range w.connectors {
-		if t.next == t.committed {
+	for _, in := range w.connectors {
+		if in.next == in.committed {
 			continue
 		}
-		if err := t.connector.Commit(t.next); err != nil {
-			return fmt.Errorf("source %q: store the position: %w", w.plan.Sources[t.source].ID, err)
+		if err := in.connector.Commit(in.next); err != nil {
+			return fmt.Errorf("source %q: store the position: %w", w.plan.Sources[in.source].ID, err)
 		}
-		t.committed = t.next
+		in.committed = in.next
 	}
 	return nil
 }
@@ -99,28 +226,25 @@ func (w *worker) giveUp(ctx context.Context, err error) error {
 	if isFatal(err) || !w.canRewind() {
 		return err
 	}
-	w.refused = nil
 	w.stats.rewinds.Add(1)
-	w.givenUp++
-	wait := min(backoff(time.Second, w.givenUp), maxStopped)
+	wait := w.rewindWait(err)
 	w.log.Error("going back to the last commit", "error", err, "wait", wait)
-	w.discard()
-	w.uncommitted = false // also if going back fails
-	// What is under way may be refused as well. Told later, that would be taken
-	// for a refusal of what is sent from here on.
-	_ = w.settle(ctx)
-	for part, t := range w.tasks {
-		if w.givenUp >= carefulAfter {
-			t.careful = max(t.careful, t.next)
+	refusal := errors.As(err, new(*refusedError))
+	if err := w.rollback(ctx, err); err != nil {
+		return w.restart(ctx, err)
+	}
+	for part, in := range w.inputs {
+		if refusal && w.givenUp >= carefulAfter {
+			in.careful = max(in.careful, in.next)
 		}
-		paused := t.paused
-		t.paused = false
-		err := w.consumer.Seek(part, t.rewind())
+		paused := in.paused
+		in.paused = false
+		err := w.consumer.Seek(part, in.rewind())
 		if err == nil && paused {
 			err = w.consumer.Resume([]abi.TopicPartition{part})
 		}
 		if err != nil {
-			return w.restart(ctx, fmt.Errorf("go back on %s[%d]: %w", w.plan.Sources[t.source].Topic, part.Partition, err))
+			return w.restart(ctx, fmt.Errorf("go back on %s[%d]: %w", w.plan.Sources[in.source].Topic, part.Partition, err))
 		}
 	}
 	w.publish()
@@ -130,8 +254,8 @@ func (w *worker) giveUp(ctx context.Context, err error) error {
 // canRewind says whether all that is not committed can be had again: files and
 // standard input cannot, except by a new start of the host.
 func (w *worker) canRewind() bool {
-	for _, t := range w.connectors {
-		if t.next != t.committed {
+	for _, in := range w.connectors {
+		if in.next != in.committed {
 			return false
 		}
 	}
@@ -154,13 +278,16 @@ func (w *worker) restart(ctx context.Context, err error) error {
 	if w.restarts++; w.restarts > maxRestarts || !w.canRewind() {
 		return err
 	}
-	wait := min(backoff(time.Second, w.restarts), maxStopped)
-	w.log.Error("a Kafka client failed for good; starting over from the last commit with new ones", "error", err, "wait", wait)
+	wait := min(backoff(100*time.Millisecond, w.restarts), maxStopped)
+	w.log.Error("starting over from the last commit with new clients", "error", err, "wait", wait)
 	w.stats.rewinds.Add(1)
-	w.uncommitted, w.fatal, w.refused = false, nil, nil
+	w.stats.abort(abortRestart)
+	w.forgetStaged()
+	w.fatal, w.refused, w.aborted = nil, nil, nil
+	w.inTransaction = false
 	w.idle.Store(false)
 	w.closeClients()
-	clear(w.tasks)
+	w.dropAll()
 	w.publish()
 	if err := w.pause(ctx, wait); err != nil || w.drain.Load() {
 		return err
@@ -214,18 +341,18 @@ func (w *worker) publish() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.status.Partitions = w.status.Partitions[:0]
-	all := w.allTasks(nil)
-	slices.SortFunc(all, func(a, b *task) int {
+	all := w.allInputs(nil)
+	slices.SortFunc(all, func(a, b *input) int {
 		return cmp.Or(cmp.Compare(a.source, b.source), cmp.Compare(a.partition, b.partition))
 	})
-	for _, t := range all {
-		s := &w.plan.Sources[t.source]
-		p := PartitionStatus{Source: s.ID, Topic: s.Topic, Partition: t.partition, Next: t.next, Committed: t.committed}
-		for _, r := range t.backlog.runs {
+	for _, in := range all {
+		s := &w.plan.Sources[in.source]
+		p := PartitionStatus{Source: s.ID, Topic: s.Topic, Partition: in.partition, Next: in.next, Committed: in.committed}
+		for _, r := range in.backlog.runs {
 			p.Waiting += int64(r.Count)
 		}
-		if t.stopped != nil {
-			p.Stopped = t.stopped.Error()
+		if in.stopped != nil {
+			p.Stopped = in.stopped.Error()
 		}
 		w.status.Partitions = append(w.status.Partitions, p)
 	}

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,7 +16,7 @@ import (
 // have emitted them. DESIGN.md, "The way of a batch", has the argument.
 type run struct {
 	w    *worker
-	task *task
+	in   *input
 	root *batch
 	// limit is the first root whose effects are not emitted.
 	limit int
@@ -24,6 +25,14 @@ type run struct {
 	hold *hold
 	// careful runs note which call each output comes from.
 	careful bool
+	// lockstep runs go through all handlers one record at a time; rootMarks are
+	// the places in journal 0 where each root's writes begin.
+	lockstep  bool
+	rootMarks []int
+	// journals counts the journals in use.
+	journals int
+	// times is the stream time at each root, as far as it was asked for.
+	times []int64
 
 	keyEnc, valueEnc encoder
 }
@@ -32,35 +41,61 @@ type run struct {
 // producers. It returns the number of records that are done with: their
 // outputs are handed over, so the position may move behind them at the next
 // commit. A hold says when to go on with the rest.
-func (w *worker) dispatch(ctx context.Context, t *task, head abi.BatchHeader, wire []byte) (done int, h *hold, err error) {
+func (w *worker) dispatch(ctx context.Context, in *input, head abi.BatchHeader, wire []byte) (done int, h *hold, err error) {
 	w.arena.reset()
 	w.generation++
-	src := &w.plan.Sources[t.source]
-	root := w.batches[t.source]
+	src := &w.plan.Sources[in.source]
+	root := w.batches[in.source]
 	root.load(src, head, wire)
 	root.generation = w.generation
 	r := &w.run
-	*r = run{w: w, task: t, root: root, limit: root.len(), careful: t.next < t.careful}
-	if err := r.handlers(ctx, root); err != nil {
+	*r = run{
+		w: w, in: in, root: root, limit: root.len(), careful: in.next < in.careful, lockstep: src.Lockstep,
+		times: r.times[:0], rootMarks: r.rootMarks[:0],
+	}
+	if r.lockstep {
+		err = r.deep(ctx)
+	} else {
+		err = r.wide(ctx)
+	}
+	if err != nil {
 		return 0, nil, err
 	}
-	for _, p := range w.reach[t.source] {
-		b := w.batches[p]
+	if swapOutputs(w) {
+		r.emitBackwards(ctx)
+	} else {
+		r.emitRoots(ctx)
+	}
+	r.unwind()
+	return r.limit, r.hold, nil
+}
+
+// emitRoots hands over the effects of every root below the limit.
+func (r *run) emitRoots(ctx context.Context) {
+	for pos := 0; pos < r.limit; pos++ {
+		n := 0
+		if err := r.emit(ctx, r.root, pos, &n); err != nil {
+			r.holdAt(hold{root: pos, stopped: true, reason: err})
+		}
+	}
+}
+
+// wide hands whole batches to the handlers, one source after the other.
+func (r *run) wide(ctx context.Context) error {
+	if err := r.handlers(ctx, r.root); err != nil {
+		return err
+	}
+	for _, p := range r.w.reach[r.in.source] {
+		b := r.w.batches[p]
 		r.assemble(b)
 		if b.len() == 0 {
 			continue
 		}
 		if err := r.handlers(ctx, b); err != nil {
-			return 0, nil, err
+			return err
 		}
 	}
-	for pos := 0; pos < r.limit; pos++ {
-		n := 0
-		if err := r.emit(ctx, root, pos, &n); err != nil {
-			r.holdAt(hold{root: pos, stopped: true, reason: err})
-		}
-	}
-	return r.limit, r.hold, nil
+	return nil
 }
 
 // handlers hands b to each handler of its source.
@@ -70,27 +105,33 @@ func (r *run) handlers(ctx context.Context, b *batch) error {
 		c := &b.calls[i]
 		c.handler = h
 		b.head.Source = int32(hs.Position)
-		if err := r.call(ctx, b, c, hs.Handler); err != nil {
+		c.journal = r.journals
+		r.journals++
+		if err := r.call(ctx, b, c, hs.Handler, 0, b.len()); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// call hands b to one handler: stretch by stretch between the records that
-// could not be decoded, and again behind each record that made it trap.
-func (r *run) call(ctx context.Context, b *batch, c *call, handler int) error {
+// call hands records from from to end-1 of b to one handler: stretch by stretch
+// between the records that could not be decoded, and again behind each record
+// that made it trap or whose failure only the host has seen.
+func (r *run) call(ctx context.Context, b *batch, c *call, handler, from, end int) error {
 	stats := &r.w.stats.handlers[handler]
 	bad := b.bad
-	again := -1     // the record that is tried once more in a fresh instance
-	most := b.len() // records per call, fewer where a batch is too much for a guest
-	for from := 0; from < b.len() && b.root(from) < r.limit; {
+	for len(bad) > 0 && bad[0].pos < from {
+		bad = bad[1:]
+	}
+	again := -1        // the record that is tried once more in a fresh instance
+	most := end - from // records per call, fewer where a batch is too much for a guest
+	for from < end && b.root(from) < r.limit {
 		if text, ok := r.refusal(b, c.handler, from); ok {
 			r.failed(c, failure{batch: b, handler: c.handler, pos: from, code: codeOutput, reason: text})
 			from++
 			continue
 		}
-		to := b.until(from, r.limit)
+		to := min(b.until(from, r.limit), end)
 		if len(bad) > 0 {
 			if to = min(to, bad[0].pos); to == from {
 				r.failed(c, failure{batch: b, handler: c.handler, pos: from, code: codeUndecodable, reason: bad[0].reason})
@@ -99,15 +140,21 @@ func (r *run) call(ctx context.Context, b *batch, c *call, handler int) error {
 				continue
 			}
 		}
-		if again == from || r.careful && len(r.task.refusals) > 0 {
+		if again == from || r.careful && len(r.in.refusals) > 0 {
 			to = from + 1 // the next one's output may be the refused one
 		}
 		to = min(to, from+most)
-		done, err := r.process(ctx, b, c, handler, from, to)
+		done, redo, err := r.process(ctx, b, c, handler, from, to)
 		stats.records.Add(uint64(done))
 		from += done
 		trap := trapOf(err)
+		if trap != nil || redo != nil {
+			r.undo(c, from)
+		}
 		switch {
+		case redo != nil:
+			r.failed(c, *redo)
+			from++
 		case trap != nil:
 			stats.traps.Add(1)
 			if trap.Guilty < 0 && from == to {
@@ -130,8 +177,12 @@ func (r *run) call(ctx context.Context, b *batch, c *call, handler int) error {
 			if ctx.Err() != nil {
 				return err
 			}
+			if errors.Is(err, module.ErrState) {
+				return cmp.Or(r.w.calls.err, err)
+			}
 			// The module breaks the ABI: nothing of this call counts.
 			c.drop(from, b.len())
+			r.undo(c, from)
 			r.holdAt(hold{
 				root: b.root(from), stopped: true,
 				reason: fmt.Errorf("handler %q: %s: %w", c.handler.ID, r.where(b, from), err),
@@ -152,24 +203,30 @@ func (r *run) call(ctx context.Context, b *batch, c *call, handler int) error {
 }
 
 // process makes one call into the guest with records from to to-1 and turns
-// its reply into effects.
-func (r *run) process(ctx context.Context, b *batch, c *call, handler, from, to int) (int, error) {
+// its reply into effects. redo is the failure of the first record that is not
+// done, where what it wrote is still staged and what came after it may have
+// read that: both are to be taken back, and the rest run again.
+func (r *run) process(ctx context.Context, b *batch, c *call, handler, from, to int) (done int, redo *failure, err error) {
 	b.head.Count = int32(to - from)
 	r.w.head = abi.AppendBatchHeader(r.w.head[:0], &b.head)
+	r.w.calls.begin(r, c, b, handler, from)
 	inv := r.w.invokers[c.handler.Module]
-	reply, done, err := inv.Process(ctx, int32(c.handler.Binding), b.head.Count, r.w.head, b.buf[b.starts[from]:b.starts[to]])
+	reply, n, err := inv.Process(ctx, int32(c.handler.Binding), b.head.Count, r.w.head, b.buf[b.starts[from]:b.starts[to]])
 	if err != nil && trapOf(err) == nil {
-		return 0, err
+		return 0, nil, err
 	}
-	if len(reply) > 0 {
-		if bad := r.collect(b, c, handler, from, int(done), r.w.arena.copy(reply)); bad != nil {
-			return 0, bad
-		}
+	done = int(n)
+	redo, bad := r.collect(b, c, handler, from, done, r.w.arena.copy(reply))
+	if bad != nil {
+		return 0, nil, bad
 	}
-	if err == nil && int(done) < to-from && !r.w.stopping() {
-		return 0, r.broken(c, fmt.Sprintf("it ends after %d of %d records, and nobody asked it to stop", done, to-from))
+	if redo != nil {
+		return redo.pos - from, redo, nil
 	}
-	return int(done), err
+	if err == nil && done < to-from && !r.w.stopping() {
+		return 0, nil, r.broken(c, fmt.Sprintf("it ends after %d of %d records, and nobody asked it to stop", done, to-from))
+	}
+	return done, nil, err
 }
 
 // trapOf returns the trap that err is about, or nil. It allocates only where
@@ -183,9 +240,18 @@ func trapOf(err error) *module.TrapError {
 	return trap
 }
 
-// collect reads the results of records from to from+done-1. An error means
-// that the module breaks the ABI.
-func (r *run) collect(b *batch, c *call, handler, from, done int, reply []byte) error {
+// collect reads the results of records from to from+done-1. redo is process's;
+// an error means that the module breaks the ABI.
+func (r *run) collect(b *batch, c *call, handler, from, done int, reply []byte) (redo *failure, err error) {
+	fail := func(f failure) {
+		if !r.wrote(c, f.pos) {
+			r.failed(c, f)
+			return
+		}
+		c.drop(f.pos, b.len())
+		redo = &f
+	}
+	limits := r.w.calls.limits
 	rd := abi.NewReader(reply)
 	next := 0           // the first index that may come
 	open := int32(-1)   // the index whose outputs come in pieces
@@ -198,21 +264,32 @@ func (r *run) collect(b *batch, c *call, handler, from, done int, reply []byte) 
 			break
 		}
 		if int(res.Index) < next || open >= 0 && res.Index != open {
-			return r.broken(c, fmt.Sprintf("a result for record %d where %d or a later one was due", res.Index, next))
+			return nil, r.broken(c, fmt.Sprintf("a result for record %d where %d or a later one was due", res.Index, next))
 		}
 		if int(res.Index) >= done {
 			// The guilty record's pieces: nothing of them counts.
 			if int(res.Index) > done || res.Status != abi.StatusMore {
-				return r.broken(c, fmt.Sprintf("a result for record %d of which %d are done", res.Index, done))
+				return nil, r.broken(c, fmt.Sprintf("a result for record %d of which %d are done", res.Index, done))
 			}
 		}
 		pos := from + int(res.Index)
+		for len(limits) > 0 && limits[0].pos <= pos && limits[0].pos < from+done {
+			if limits[0].pos == pos {
+				voided = res.Index
+			}
+			if fail(limitFailure(b, c, &limits[0])); redo != nil {
+				return redo, nil
+			}
+			limits = limits[1:]
+		}
 		counts := int(res.Index) < done && res.Index != voided
 		if res.Status == abi.StatusError {
 			if counts {
 				f := failure{batch: b, handler: c.handler, pos: pos, code: guestCode(res.Code), reason: string(res.Message)}
 				f.retryAfter = millis(res.RetryAfterMs)
-				r.failed(c, f)
+				if fail(f); redo != nil {
+					return redo, nil
+				}
 			}
 			next, open = int(res.Index)+1, -1
 			continue
@@ -227,7 +304,9 @@ func (r *run) collect(b *batch, c *call, handler, from, done int, reply []byte) 
 				continue
 			}
 			if f := r.output(b, c, handler, pos, &o); f != nil {
-				r.failed(c, *f)
+				if fail(*f); redo != nil {
+					return redo, nil
+				}
 				voided, counts = res.Index, false
 				continue
 			}
@@ -241,12 +320,22 @@ func (r *run) collect(b *batch, c *call, handler, from, done int, reply []byte) 
 		}
 	}
 	if err := rd.Err(); err != nil {
-		return r.broken(c, err.Error())
+		return nil, r.broken(c, err.Error())
 	}
 	if open >= 0 && int(open) < done {
-		return r.broken(c, fmt.Sprintf("no end to the outputs of record %d", open))
+		return nil, r.broken(c, fmt.Sprintf("no end to the outputs of record %d", open))
 	}
-	return nil
+	for ; len(limits) > 0 && limits[0].pos < from+done; limits = limits[1:] {
+		if fail(limitFailure(b, c, &limits[0])); redo != nil {
+			break
+		}
+	}
+	return redo, nil
+}
+
+// limitFailure is the failure of a record that hit a limit of its cache writes.
+func limitFailure(b *batch, c *call, l *limitHit) failure {
+	return failure{batch: b, handler: c.handler, pos: l.pos, code: abi.CodeLimit, reason: l.reason}
 }
 
 // output turns one output into an effect for each of its sinks.

@@ -29,7 +29,7 @@ func (r *run) assemble(b *batch) {
 	for _, f := range feeders {
 		r.rewind(r.w.batches[f.source])
 	}
-	for _, p := range r.w.reach[r.task.source] {
+	for _, p := range r.w.reach[r.in.source] {
 		r.rewind(r.w.batches[p])
 	}
 	r.rewind(r.root)

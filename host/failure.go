@@ -56,7 +56,7 @@ func (r *run) failed(c *call, f failure) {
 	key := f.batch.call(h, f.pos)
 	f.attempts = 1
 	if root == 0 {
-		f.attempts += r.task.attempts[key]
+		f.attempts += r.in.attempts[key]
 	}
 	stats := &r.w.stats.handlers[r.w.handlerIndex(h)]
 	if f.code == abi.CodeDrop {

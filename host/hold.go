@@ -9,20 +9,20 @@ import (
 
 // accept takes one run: through the handlers at once, or behind the records
 // of its partition that wait already.
-func (w *worker) accept(ctx context.Context, t *task, run abi.Run, wire []byte) error {
-	t.delivered = run.LastOffset + 1
-	if t.held() || !t.backlog.empty() || t.window > 0 && int(run.Count) > t.window {
-		t.backlog.add(run, wire)
-		return w.throttle(t)
+func (w *worker) accept(ctx context.Context, in *input, run abi.Run, wire []byte) error {
+	in.delivered = run.LastOffset + 1
+	if in.held() || !in.backlog.empty() || w.suspended != nil || w.full || in.window > 0 && int(run.Count) > in.window {
+		in.backlog.add(run, wire)
+		return w.throttle(in)
 	}
-	done, err := w.process(ctx, t, &run, wire)
+	done, err := w.process(ctx, in, &run, wire)
 	if err != nil {
 		return err
 	}
 	if done < int(run.Count) {
-		t.backlog.add(run, wire)
-		t.backlog.take(done)
-		if t.stopped != nil {
+		in.backlog.add(run, wire)
+		in.backlog.take(done)
+		if in.stopped != nil {
 			w.publish()
 		}
 	}
@@ -38,69 +38,72 @@ func (w *worker) busy() {
 
 // process runs records of t and moves its position behind those that are done
 // with. On a hold it sets the time of the next try.
-func (w *worker) process(ctx context.Context, t *task, run *abi.Run, wire []byte) (int, error) {
-	if t.next < t.careful {
-		return w.processCarefully(ctx, t, run, wire)
+func (w *worker) process(ctx context.Context, in *input, run *abi.Run, wire []byte) (int, error) {
+	if in.next < in.careful {
+		return w.processCarefully(ctx, in, run, wire)
 	}
-	return w.processBatch(ctx, t, run, wire)
+	return w.processBatch(ctx, in, run, wire)
 }
 
-func (w *worker) processBatch(ctx context.Context, t *task, run *abi.Run, wire []byte) (int, error) {
+func (w *worker) processBatch(ctx context.Context, in *input, run *abi.Run, wire []byte) (int, error) {
 	head := abi.BatchHeader{
-		Kind: w.plan.Sources[t.source].Batch, Partition: run.Partition,
+		Kind: w.plan.Sources[in.source].Batch, Partition: run.Partition,
 		BaseOffset: run.BaseOffset, BaseTimestamp: run.BaseTimestamp, Count: run.Count,
 	}
 	w.busy()
-	careful := t.next < t.careful
+	careful := in.next < in.careful
 	start := w.backends.Clock.Now()
-	done, h, err := w.dispatch(ctx, t, head, wire)
+	done, h, err := w.dispatch(ctx, in, head, wire)
 	if err != nil {
 		return 0, err
 	}
 	w.stats.batches.Observe(w.backends.Clock.Now().Sub(start))
 	if done > 0 {
-		t.next = nextOffset(run, wire, done)
+		in.next = lossy(nextOffset(run, wire, done))
+		in.task.see(run.BaseTimestamp, wire, done)
 		if !careful {
-			w.passed(t)
+			w.passed(in)
 		}
 		w.uncommitted = true
 		w.stats.records.Add(uint64(done))
 	}
 	if h != nil {
-		w.holdTask(t, h)
+		w.holdInput(in, h)
 	}
 	return done, nil
 }
 
 // passed forgets what was remembered about the record that t had before it.
-func (w *worker) passed(t *task) {
-	clear(t.attempts)
-	clear(t.refusals)
-	if t.stopped != nil {
-		t.stopped, t.tries = nil, 0
+func (w *worker) passed(in *input) {
+	clear(in.attempts)
+	clear(in.refusals)
+	if in.stopped != nil {
+		in.stopped, in.tries = nil, 0
 		w.publish()
 	}
 }
 
-// holdTask makes t wait.
-func (w *worker) holdTask(t *task, h *hold) {
-	if t.attempts == nil {
-		t.attempts = map[callKey]int{}
+// holdInput makes t wait.
+func (w *worker) holdInput(in *input, h *hold) {
+	if in.attempts == nil {
+		in.attempts = map[callKey]int{}
 	}
 	if h.attempts > 0 {
-		t.attempts[h.key] = h.attempts
+		in.attempts[h.key] = h.attempts
 	}
 	wait := h.wait
 	if h.stopped {
-		t.tries++
-		wait = min(backoff(time.Second, t.tries), maxStopped)
-		t.stopped = h.reason
-		w.log.Error("partition stopped; the record is tried again after a wait", "error", h.reason, "wait", wait, "tries", t.tries)
+		in.tries++
+		wait = min(backoff(time.Second, in.tries), maxStopped)
+		in.stopped = h.reason
+		w.log.Error("partition stopped; the record is tried again after a wait", "error", h.reason, "wait", wait, "tries", in.tries)
 	} else {
 		w.log.Info("record waits for its retry", "error", h.reason, "wait", wait, "attempts", h.attempts)
 	}
-	t.due = w.backends.Clock.Now().Add(wait)
-	t.window = firstWindow
+	in.due = w.backends.Clock.Now().Add(wait)
+	in.window = firstWindow
+	// The number of tries is committed, so that it survives a crash and a move.
+	in.task.changed, w.uncommitted = true, true
 }
 
 // firstWindow is how many records a partition runs at once after one of them
@@ -113,25 +116,25 @@ const maxStopped = 30 * time.Second
 
 // retries goes on with the partitions whose wait is over.
 func (w *worker) retries(ctx context.Context, now time.Time) error {
-	w.listed = w.allTasks(w.listed[:0])
-	for _, t := range w.listed {
-		if !t.reseek.IsZero() && !now.Before(t.reseek) {
-			t.reseek = time.Time{}
-			if err := w.consumer.Seek(t.kafka, t.delivered); err != nil {
-				w.readerStopped(ctx, t, err)
+	w.listed = w.allInputs(w.listed[:0])
+	for _, in := range w.listed {
+		if !in.reseek.IsZero() && !now.Before(in.reseek) {
+			in.reseek = time.Time{}
+			if err := w.consumer.Seek(in.kafka, in.delivered); err != nil {
+				w.readerStopped(ctx, in, err)
 			}
 		}
-		if t.backlog.empty() || now.Before(t.due) {
+		if in.backlog.empty() || now.Before(in.due) || in.task.phase != taskRunning || w.suspended != nil {
 			continue
 		}
 		// The record that waited goes alone: if it fails again, nothing behind it
 		// has been run in vain.
-		alone := t.held()
-		t.due = time.Time{}
-		for !t.backlog.empty() && !t.held() && w.refused == nil && !w.drain.Load() {
-			run := t.backlog.runs[0]
-			wire := t.backlog.buf[run.Start:run.End]
-			most := t.window
+		alone := in.held()
+		in.due = time.Time{}
+		for !in.backlog.empty() && !in.held() && w.refused == nil && w.aborted == nil && !w.full && !w.drain.Load() {
+			run := in.backlog.runs[0]
+			wire := in.backlog.buf[run.Start:run.End]
+			most := in.window
 			if alone {
 				most = 1
 			}
@@ -139,20 +142,20 @@ func (w *worker) retries(ctx context.Context, now time.Time) error {
 				run.LastOffset = nextOffset(&run, wire, most) - 1
 				run.Count = int32(most)
 			}
-			done, err := w.process(ctx, t, &run, wire)
+			done, err := w.process(ctx, in, &run, wire)
 			if err != nil {
 				return err
 			}
-			t.backlog.take(done)
-			if !alone && t.window > 0 && done == int(run.Count) {
-				if t.window *= 2; t.window > w.opts.MaxRecords {
-					t.window = 0
+			in.backlog.take(done)
+			if !alone && in.window > 0 && done == int(run.Count) {
+				if in.window *= 2; in.window > w.opts.MaxRecords {
+					in.window = 0
 				}
 			}
 			alone = false
 		}
-		w.passEnd(t)
-		if err := w.throttle(t); err != nil {
+		w.passEnd(in)
+		if err := w.throttle(in); err != nil {
 			return err
 		}
 	}
@@ -161,17 +164,17 @@ func (w *worker) retries(ctx context.Context, now time.Time) error {
 
 // throttle stops or resumes the fetching of a partition by the size of its
 // backlog.
-func (w *worker) throttle(t *task) error {
-	if t.connector != nil {
+func (w *worker) throttle(in *input) error {
+	if in.connector != nil {
 		return nil
 	}
-	part := []abi.TopicPartition{t.kafka}
+	part := []abi.TopicPartition{in.kafka}
 	switch {
-	case !t.paused && len(t.backlog.buf) > maxBacklog:
-		t.paused = true
+	case !in.paused && len(in.backlog.buf) > maxBacklog:
+		in.paused = true
 		return w.consumer.Pause(part)
-	case t.paused && t.backlog.empty():
-		t.paused = false
+	case in.paused && in.backlog.empty() && in.task.phase == taskRunning:
+		in.paused = false
 		return w.consumer.Resume(part)
 	}
 	return nil

@@ -276,7 +276,7 @@ func proxyPlan(b OnError) *Plan {
 // After a rewind nothing of the time before counts: neither what waited nor
 // how often it was tried.
 func TestARewindForgetsWhatWaitedAndWhatWasTried(t *testing.T) {
-	tk := &task{
+	tk := &input{task: running(), 
 		committed: 3, next: 7, delivered: 9, due: time.Now(), stopped: errNo, tries: 4, reseek: time.Now(),
 		attempts: map[callKey]int{{}: 2}, refusals: map[callKey]string{{}: "no"},
 	}
@@ -286,7 +286,7 @@ func TestARewindForgetsWhatWaitedAndWhatWasTried(t *testing.T) {
 		len(tk.attempts) != 0 || len(tk.refusals) != 0 || !tk.reseek.IsZero() {
 		t.Errorf("rewind to %d: %+v", at, tk)
 	}
-	if at := (&task{committed: abi.OffsetNone, start: 5, next: 9}).rewind(); at != 5 {
+	if at := (&input{task: running(), committed: abi.OffsetNone, start: 5, next: 9}).rewind(); at != 5 {
 		t.Errorf("without a commit it goes back to %d, want the start 5", at)
 	}
 }

@@ -19,6 +19,7 @@ type Host struct {
 	log      *slog.Logger
 	sinks    []*sharedSink
 	workers  []*worker
+	globals  globals
 
 	state atomic.Int32
 	drain chan struct{}
@@ -48,6 +49,10 @@ func New(plan *Plan, opts Options, clusters []int, connectors int, b Backends, l
 	h := &Host{plan: plan, opts: opts, backends: b, log: log, drain: make(chan struct{}), idled: make(chan struct{}, 1), draining: draining, endDrain: endDrain}
 	for i := range connectors {
 		h.sinks = append(h.sinks, &sharedSink{open: func(ctx context.Context) (ConnectorSink, error) { return b.Sink(ctx, i) }})
+	}
+	h.globals = globals{whole: map[int]uint64{}, changed: make(chan struct{})}
+	for _, cluster := range plan.globalClusters() {
+		h.globals.whole[cluster] = noEpoch
 	}
 	for id, cluster := range clusters {
 		h.workers = append(h.workers, newWorker(h, id, cluster))
@@ -87,8 +92,13 @@ func (h *Host) Run(ctx context.Context) error {
 	done := make(chan struct{})
 	var watch sync.WaitGroup
 	watch.Go(func() { h.watch(ctx, cancel, opened, done) })
+	following, endFollowing := context.WithCancel(ctx)
+	for _, cluster := range h.plan.globalClusters() {
+		watch.Go(func() { h.followGlobals(following, cluster) })
+	}
 	wg.Wait()
 	close(done)
+	endFollowing()
 	watch.Wait()
 	var errs []error
 	for range h.workers {

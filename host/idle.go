@@ -27,17 +27,17 @@ func (w *worker) checkIdle(ctx context.Context, now time.Time) {
 	}
 	w.lastIdle = now
 	seen := w.host.activity()
-	for _, t := range w.allTasks(nil) {
-		if t.stopped != nil {
+	for _, in := range w.allInputs(nil) {
+		if in.stopped != nil {
 			continue // it will not go on by waiting; the run ends with its error
 		}
-		if t.connector != nil && !t.eof {
-			if w.plan.Sources[t.source].Batch != abi.KindTimer {
+		if in.connector != nil && !in.eof {
+			if w.plan.Sources[in.source].Batch != abi.KindTimer {
 				return
 			}
 			continue
 		}
-		if !t.backlog.empty() {
+		if !in.backlog.empty() {
 			return
 		}
 	}
@@ -105,9 +105,9 @@ func (w *worker) drained(ctx context.Context) (bool, error) {
 
 // standing returns why a partition of this worker stands still, or nil.
 func (w *worker) standing() error {
-	for _, t := range w.allTasks(nil) {
-		if t.stopped != nil {
-			return t.stopped
+	for _, in := range w.allInputs(nil) {
+		if in.stopped != nil {
+			return in.stopped
 		}
 	}
 	return nil

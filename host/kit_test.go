@@ -217,3 +217,6 @@ func guilty(i int32) error {
 }
 
 var errNo = errors.New("no")
+
+// running is a task that has begun.
+func running() *task { return &task{streamTime: -1, phase: taskRunning} }

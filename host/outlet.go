@@ -3,6 +3,9 @@ package host
 import (
 	"context"
 	"fmt"
+
+	"github.com/sliphost/sliphost/host/crashpoint"
+	"github.com/sliphost/sliphost/state"
 )
 
 // outlet is where a sink's records go in one worker.
@@ -69,19 +72,61 @@ func (w *worker) openOutlets(ctx context.Context) error {
 			w.letters[i] = out
 		}
 	}
+	return w.openChangelogs(ctx)
+}
+
+// openChangelogs opens the outlets of changelogs, and with exactly-once the
+// producer of the worker's cluster even if it has nothing but offsets to carry.
+func (w *worker) openChangelogs(ctx context.Context) error {
+	w.changelogs = make([]*outlet, len(w.plan.Caches))
+	for i := range w.plan.Caches {
+		c := &w.plan.Caches[i]
+		if c.Kind != state.KV || c.Cluster != w.cluster {
+			continue
+		}
+		out, err := w.topicOutlet(ctx, c.Cluster, c.Topic)
+		if err != nil {
+			return err
+		}
+		w.changelogs[i] = out
+	}
+	if w.plan.ExactlyOnce && len(w.topics) > 0 {
+		return w.openOutput(ctx, w.cluster)
+	}
 	return nil
 }
 
 func (w *worker) topicOutlet(ctx context.Context, cluster int, topic string) (*outlet, error) {
-	if w.outputs[cluster] == nil {
-		p, err := w.backends.Producer(ctx, cluster, w.id)
-		if err != nil {
-			return nil, fmt.Errorf("open the producer for cluster %q: %w", w.plan.Clusters[cluster], err)
-		}
-		w.outputs[cluster] = &output{Producer: p, cluster: w.plan.Clusters[cluster]}
+	if err := w.openOutput(ctx, cluster); err != nil {
+		return nil, err
 	}
 	out := w.outputs[cluster]
 	return &outlet{producer: out, topic: out.Topic(topic)}, nil
+}
+
+// openOutput opens the producer for a cluster if there is none. A transactional
+// one first ends what an earlier life of this worker left open.
+func (w *worker) openOutput(ctx context.Context, cluster int) error {
+	if w.outputs[cluster] != nil {
+		return nil
+	}
+	p, err := w.backends.Producer(ctx, cluster, w.id)
+	if err != nil {
+		return fmt.Errorf("open the producer for cluster %q: %w", w.plan.Clusters[cluster], err)
+	}
+	w.outputs[cluster] = &output{Producer: p, cluster: w.plan.Clusters[cluster]}
+	if !w.plan.ExactlyOnce {
+		return nil
+	}
+	if err := w.resume(ctx, func() error { return p.Init(ctx) }); err != nil {
+		return fmt.Errorf("take over the transactions on cluster %q: %w", w.plan.Clusters[cluster], err)
+	}
+	return nil
+}
+
+// delivered is the offset behind the last record acknowledged in a partition.
+func (o *outlet) delivered(partition int32) int64 {
+	return o.producer.Delivered(o.topic, partition)
 }
 
 func (o *outlet) append(partition int32, key, value, headers []byte, timestamp int64) {
@@ -95,10 +140,14 @@ func (w *worker) send(ctx context.Context) error {
 		if o == nil || !o.staged {
 			continue
 		}
+		if err := w.begin(); err != nil {
+			return err
+		}
 		o.staged = false
 		if err := o.Send(ctx); err != nil {
 			return w.refuse(&refusedError{o, err})
 		}
+		crashpoint.At("after-send")
 	}
 	return nil
 }
@@ -108,6 +157,9 @@ func (w *worker) flush(ctx context.Context) error {
 	for _, o := range w.outputs {
 		if o == nil || !o.dirty {
 			continue
+		}
+		if err := w.begin(); err != nil {
+			return err
 		}
 		if err := o.Flush(ctx); err != nil {
 			return w.refuse(&refusedError{o, err})

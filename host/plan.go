@@ -62,6 +62,8 @@ type Cache struct {
 	Cluster int
 	Topic   string
 	Log     uint32
+	// Partitions is the number of partitions of Topic.
+	Partitions int32
 	// KeyCodec and ValueCodec decode a global cache's records.
 	KeyCodec, ValueCodec codec.Codec
 }
@@ -275,6 +277,9 @@ type Options struct {
 	MaxRecords, MaxBytes int
 	// UntilIdle ends the run when every input is drained.
 	UntilIdle bool
+	// PurgeInterval is the time between deletions of committed records of
+	// internal topics.
+	PurgeInterval time.Duration
 	// DrainTimeout bounds the last commit at shutdown.
 	DrainTimeout time.Duration
 }
@@ -289,6 +294,9 @@ func (o *Options) Defaults() {
 	}
 	if o.MaxBytes <= 0 {
 		o.MaxBytes = 4 << 20
+	}
+	if o.PurgeInterval <= 0 {
+		o.PurgeInterval = 30 * time.Second
 	}
 	if o.DrainTimeout <= 0 {
 		o.DrainTimeout = 20 * time.Second

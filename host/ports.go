@@ -182,6 +182,8 @@ type Backends struct {
 	Invoker func(ctx context.Context, module, worker int, state module.State) (Invoker, error)
 	// LogReader reads changelogs of a cluster.
 	LogReader func(ctx context.Context, cluster int) (LogReader, error)
+	// LogBounds asks for the ends of one partition of a changelog.
+	LogBounds func(ctx context.Context, cluster int, topic string, partition int32) (Bounds, error)
 	// Store keeps the caches of the plan, by its ids; nil without caches.
 	Store *state.Store
 	// Purge deletes the records of a topic's partitions before the given

@@ -15,56 +15,57 @@ func (w *worker) consumerError(ctx context.Context, err error) error {
 	if !errors.As(err, &known) || known.Fatal() {
 		return fmt.Errorf("consume from cluster %q: %w", w.plan.Clusters[w.cluster], err)
 	}
-	if t := w.taskOf(err); t != nil {
-		w.readerStopped(ctx, t, err)
+	if in := w.inputOf(err); in != nil {
+		w.readerStopped(ctx, in, err)
 		return nil
 	}
 	w.log.Warn("consumer", "error", err)
 	return w.pause(ctx, 10*time.Millisecond) // an error that repeats must not spin
 }
 
-// taskOf finds the task of the partition that an error is about.
-func (w *worker) taskOf(err error) *task {
+// inputOf finds the task of the partition that an error is about.
+func (w *worker) inputOf(err error) *input {
 	var where interface{ Where() (string, int32) }
 	if !errors.As(err, &where) {
 		return nil
 	}
 	topic, partition := where.Where()
-	for _, t := range w.tasks {
-		if w.plan.Sources[t.source].Topic == topic && t.partition == partition {
-			return t
+	for _, in := range w.inputs {
+		if w.plan.Sources[in.source].Topic == topic && in.partition == partition {
+			return in
 		}
 	}
 	return nil
 }
 
 // readerStopped gets the reading of a partition going again. Where the log has
-// lost what is to be read next, it goes on with the oldest record; anything
-// else is tried again after a wait, and the partition stands still meanwhile.
-func (w *worker) readerStopped(ctx context.Context, t *task, err error) {
-	src := &w.plan.Sources[t.source]
+// lost what is to be read next, a policy decides; anything else is tried again after a wait, and the partition stands still meanwhile.
+func (w *worker) readerStopped(ctx context.Context, in *input, err error) {
+	src := &w.plan.Sources[in.source]
 	bctx, cancel := context.WithTimeout(ctx, assignTimeout)
-	bounds, berr := w.consumer.Bounds(bctx, []abi.TopicPartition{t.kafka})
+	bounds, berr := w.consumer.Bounds(bctx, []abi.TopicPartition{in.kafka})
 	cancel()
-	if berr == nil && t.delivered < bounds[0].Low {
-		w.log.Error("records were deleted before they were processed (retention); going on with the oldest",
-			"topic", src.Topic, "partition", t.partition, "next", t.delivered, "oldest", bounds[0].Low)
-		t.delivered = bounds[0].Low
-		if t.backlog.empty() {
-			t.next = t.delivered
+	if berr == nil && in.delivered < bounds[0].Low {
+		to, gone := w.recordsGone(in, in.delivered, bounds[0])
+		if gone != nil {
+			return // it ends the run
+		}
+		in.delivered = to
+		if in.backlog.empty() {
+			in.next = in.delivered
 			w.uncommitted = true
 		}
-		if err = w.consumer.Seek(t.kafka, t.delivered); err == nil {
+		if err = w.consumer.Seek(in.kafka, in.delivered); err == nil {
 			return
 		}
 	}
-	t.tries++
-	wait := min(backoff(time.Second, t.tries), maxStopped)
-	t.reseek = w.backends.Clock.Now().Add(wait)
-	if t.stopped == nil {
-		t.stopped = fmt.Errorf("%s[%d] cannot be read: %w", src.Topic, t.partition, err)
+	in.tries++
+	wait := min(backoff(time.Second, in.tries), maxStopped)
+	in.reseek = w.backends.Clock.Now().Add(wait)
+	if in.stopped == nil {
+		in.stopped = fmt.Errorf("%s[%d] cannot be read: %w", src.Topic, in.partition, err)
 	}
-	w.log.Error("partition cannot be read; trying again after a wait", "topic", src.Topic, "partition", t.partition,
-		"error", err, "wait", wait, "tries", t.tries)
+	w.log.Error("partition cannot be read; trying again after a wait", "topic", src.Topic, "partition", in.partition,
+		"error", err, "wait", wait, "tries", in.tries)
 	w.publish()
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sliphost/sliphost/abi"
+	"github.com/sliphost/sliphost/host/crashpoint"
 )
 
 // assignTimeout bounds one attempt to learn the positions of new partitions.
@@ -19,9 +20,11 @@ const revokeTimeout = 30 * time.Second
 // these offsets. It runs inside Poll and tries until it knows, since an
 // unknown position is never the same as none.
 func (w *worker) assigned(ctx context.Context, parts []abi.TopicPartition) []int64 {
+	crashpoint.At("assigned")
 	starts := make([]int64, len(parts))
+	inputs := make([]*input, len(parts))
 	for tries := 1; ; tries++ {
-		err := w.positions(ctx, parts, starts)
+		err := w.positions(ctx, parts, inputs)
 		if err == nil {
 			break
 		}
@@ -38,11 +41,16 @@ func (w *worker) assigned(ctx context.Context, parts []abi.TopicPartition) []int
 		_ = w.pause(ctx, min(backoff(100*time.Millisecond, tries), 5*time.Second)) // the loop looks at ctx
 	}
 	for i, p := range parts {
-		source := w.topics[p.Topic]
-		t := &task{source: source, partition: p.Partition, kafka: p, next: starts[i], start: starts[i], delivered: starts[i], committed: abi.OffsetNone}
-		w.tasks[p] = t
-		w.log.Debug("partition assigned", "topic", w.plan.Sources[source].Topic, "partition", p.Partition, "offset", starts[i])
+		in := inputs[i]
+		starts[i] = in.next
+		w.inputs[p] = in
+		in.task = w.taskFor(in.source, p.Partition)
+		in.task.inputs = append(in.task.inputs, in)
+		in.task.streamTime = max(in.task.streamTime, in.meta.streamTime)
+		in.restoreAttempts(w.plan)
+		w.log.Debug("partition assigned", "topic", w.plan.Sources[in.source].Topic, "partition", p.Partition, "offset", in.next)
 	}
+	w.entering = true
 	// The position of a partition without one is committed as well: otherwise
 	// a crash before the first commit would choose another "latest".
 	w.uncommitted = true
@@ -51,9 +59,9 @@ func (w *worker) assigned(ctx context.Context, parts []abi.TopicPartition) []int
 	return starts
 }
 
-// positions fills starts with where each partition begins: the committed
-// offset, or what the topic's start policy says.
-func (w *worker) positions(ctx context.Context, parts []abi.TopicPartition, starts []int64) error {
+// positions fills inputs with where each partition begins: the committed
+// offset, or what a policy says where the surroundings changed.
+func (w *worker) positions(ctx context.Context, parts []abi.TopicPartition, inputs []*input) error {
 	ctx, cancel := context.WithTimeout(ctx, assignTimeout)
 	defer cancel()
 	offsets := make([]abi.TopicOffset, len(parts))
@@ -69,25 +77,16 @@ func (w *worker) positions(ctx context.Context, parts []abi.TopicPartition, star
 	}
 	for i, p := range parts {
 		src := &w.plan.Sources[w.topics[p.Topic]]
-		at := offsets[i].Offset
 		if b := bounds[i]; b.Low < 0 || b.LastStable < b.Low || b.High < b.LastStable {
 			return fmt.Errorf("%s[%d]: the broker tells no ends of the log that can be true: first %d, last stable %d, end %d", src.Topic, p.Partition, b.Low, b.LastStable, b.High)
 		}
-		switch {
-		case at == abi.OffsetNone:
-			if at, err = w.startOffset(ctx, src, p, bounds[i]); err != nil {
-				return err
-			}
-		case at < bounds[i].Low:
-			w.log.Error("records were deleted before they were processed (retention); going on with the oldest",
-				"topic", src.Topic, "partition", p.Partition, "committed", at, "oldest", bounds[i].Low)
-			at = bounds[i].Low
-		case at > bounds[i].High:
-			w.log.Error("the committed offset lies behind the end: the topic was recreated or cut; starting over with the oldest record",
-				"topic", src.Topic, "partition", p.Partition, "committed", at, "end", bounds[i].High)
-			at = bounds[i].Low
+		in := &input{source: w.topics[p.Topic], partition: p.Partition, kafka: p, committed: abi.OffsetNone, hadOffset: offsets[i].Offset != abi.OffsetNone}
+		at, err := w.position(ctx, in, offsets[i], bounds[i])
+		if err != nil {
+			return err
 		}
-		starts[i] = at
+		in.next, in.start, in.delivered = at, at, at
+		inputs[i] = in
 	}
 	return nil
 }
@@ -113,20 +112,52 @@ func (w *worker) startOffset(ctx context.Context, src *Source, p abi.TopicPartit
 }
 
 // revoked gives partitions up. Unless the membership is lost already, what is
-// done is committed first, so that the next owner repeats nothing.
+// done is committed first, so that the next owner repeats nothing. Where that
+// cannot be, nothing that is not committed may stay: the worker goes back to
+// its last commit, also in the partitions that it keeps.
 func (w *worker) revoked(ctx context.Context, parts []abi.TopicPartition, lost bool) {
-	if !lost && w.uncommitted {
+	crashpoint.At("revoked")
+	switch {
+	case lost && (w.uncommitted || w.inTransaction):
+		w.goBack(ctx, errMembershipLost)
+	case w.uncommitted && w.aborted == nil:
 		ctx, cancel := context.WithTimeout(ctx, revokeTimeout)
 		defer cancel()
 		if err := w.commit(ctx); err != nil {
 			w.log.Error("commit before giving partitions up; their next owner repeats records", "error", err)
+			w.goBack(ctx, err)
 		}
 	}
 	for _, p := range parts {
 		if lost {
 			w.log.Warn("partition lost", "topic", w.plan.Sources[w.topics[p.Topic]].Topic, "partition", p.Partition)
 		}
-		delete(w.tasks, p)
+		w.drop(p)
 	}
 	w.publish()
+}
+
+// goBack ends the transaction inside a callback; the partitions that are kept
+// go back to their committed positions when the callback has returned.
+func (w *worker) goBack(ctx context.Context, why error) {
+	if !w.plan.ExactlyOnce && w.overlay == nil {
+		return // what was sent stands, and may be repeated
+	}
+	if err := w.rollback(ctx, why); err != nil {
+		w.fail(err)
+		return
+	}
+	w.fail(why)
+}
+
+// fail makes the worker go back, or start over, at the end of this step.
+func (w *worker) fail(err error) {
+	switch {
+	case isFatal(err):
+		if w.fatal == nil {
+			w.fatal = err
+		}
+	case w.aborted == nil:
+		w.aborted = err
+	}
 }

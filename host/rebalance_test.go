@@ -87,7 +87,9 @@ func TestRecordsDeletedBeforeTheStartAreNotWaitedFor(t *testing.T) {
 		}
 		feed(t, b, 5, 10, 1)
 		b.DeleteRecords("in", 0, 12)
-		h = fakeHost(t, b, onePlan(OnError{}), Options{}, 1, []fakeFunc{passThrough})
+		plan := onePlan(OnError{})
+		plan.OnChange.RecordsGone = ChangeEarliest
+		h = fakeHost(t, b, plan, Options{}, 1, []fakeFunc{passThrough})
 		var from int64
 		h.workers[0].backends.Consumer = func(context.Context, int, int) (Consumer, error) {
 			return &startConsumer{b.Consumer("app"), &from}, nil
@@ -128,7 +130,9 @@ func TestACommittedOffsetBehindTheEndStartsOver(t *testing.T) {
 		}
 		b.DeleteTopic("in")
 		feed(t, b, 5, 3, 1)
-		h = fakeHost(t, b, onePlan(OnError{}), Options{UntilIdle: true}, 1, []fakeFunc{passThrough})
+		plan := onePlan(OnError{})
+		plan.OnChange.TopicRecreated = ChangeRestart
+		h = fakeHost(t, b, plan, Options{UntilIdle: true}, 1, []fakeFunc{passThrough})
 		if err := endsWithin(t, h, start(h), time.Hour); err != nil {
 			t.Fatal(err)
 		}
@@ -142,6 +146,8 @@ func TestACommittedOffsetBehindTheEndStartsOver(t *testing.T) {
 // behind the position, and the partition goes on with the oldest record.
 func TestAReaderThatRetentionOvertookGoesOnWithTheOldestRecord(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		overtaken := onePlan(OnError{})
+		overtaken.OnChange.RecordsGone = ChangeEarliest
 		b := newBroker(t, 2, "bad")
 		// The first record waits in its handler, so the rest is deleted unread.
 		f := func(rec *abi.Record, emit func(abi.Output)) error {
@@ -150,7 +156,7 @@ func TestAReaderThatRetentionOvertookGoesOnWithTheOldestRecord(t *testing.T) {
 			}
 			return passThrough(rec, emit)
 		}
-		h := fakeHost(t, b, onePlan(OnError{}), Options{}, 1, []fakeFunc{f})
+		h := fakeHost(t, b, overtaken, Options{}, 1, []fakeFunc{f})
 		done := start(h)
 		time.Sleep(time.Second)
 		feed(t, b, 0, 20, 2)
@@ -239,9 +245,13 @@ func TestNewClientsStartFromWhatWasCommitted(t *testing.T) {
 		feed(t, b, 0, 10, 2)
 		time.Sleep(time.Second)
 		die.Store(true)
-		after(500 * time.Millisecond)
-		if n := len(h.Status().Workers[0].Partitions); n != 0 {
-			t.Errorf("%d tasks of a consumer that is gone", n)
+		kept := true
+		for range 100 { // until new clients have joined
+			time.Sleep(10 * time.Millisecond)
+			kept = kept && len(h.Status().Workers[0].Partitions) > 0
+		}
+		if kept {
+			t.Error("the partitions of a consumer that is gone were kept")
 		}
 		time.Sleep(5 * time.Minute)
 		drained(t, h, done)

@@ -15,7 +15,15 @@ type stats struct {
 	// batches observes the time that one partition's batch takes through the
 	// handlers, up to the hand-over of its outputs.
 	batches Histogram
+	// commitTimes observes whole commits, flushes included.
+	commitTimes Histogram
+	// aborts counts why the worker went back, by AbortReasons; staged is the bytes
+	// of cache writes in the commit under way, or since the last one.
+	aborts [abortReasons]atomic.Uint64
+	staged atomic.Int64
 }
+
+func (s *stats) abort(reason int) { s.aborts[reason].Add(1) }
 
 type handlerStats struct {
 	// records counts records a guest finished, outputs what it emitted, failed

@@ -1,132 +1,191 @@
 package host
 
 import (
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/sliphost/sliphost/abi"
+	"github.com/sliphost/sliphost/state"
 )
 
-// task is one partition of one source that this worker owns: its position and
-// what is held back of it. A connector's source has the one partition 0.
+// task is one partition of a sub-topology in one worker: the inputs with that
+// partition number, the cache partitions they share, and their stream time. It
+// runs once all of its inputs are here and its caches are restored.
 type task struct {
-	source    int
+	taskKey
+	name   string
+	inputs []*input
+	// caches holds the attached partitions by the plan's ids; nil where the
+	// sub-topology has no such cache, and as a whole without any.
+	caches []*state.Partition
+	// streamTime is the largest timestamp seen, in milliseconds, -1 for none.
+	streamTime int64
+	phase      taskPhase
+	// targets are what the caches must be restored to.
+	targets []target
+	// clear says that the caches are to be emptied before the first record,
+	// because a policy wants it; rewrite that they go into a new changelog.
+	clear, rewrite bool
+	// changed says that a position or a cache was, since the last commit.
+	changed bool
+	// restored is when the restore began.
+	restored time.Time
+}
+
+type taskKey struct {
+	sub       int
 	partition int32
-	// kafka is the partition as the consumer names it, for topics.
-	kafka abi.TopicPartition
-	// next is the offset behind the last record that is done with. committed is
-	// the one the group has, OffsetNone if it has none; start is where delivery
-	// began.
-	next, committed, start int64
-	// delivered is the offset the consumer delivers next.
-	delivered int64
-	// end is the end of the partition that the consumer told of last; every
-	// record before it was delivered.
-	end int64
-	// careful is the offset up to which each record is flushed alone, because
-	// some output before it is refused again and again; refusals remembers
-	// which calls' outputs were, under the record at next.
-	careful  int64
-	refusals map[callKey]string
-	// window bounds the records that run at once, 0 if only the poll does.
-	window int
-	// reseek is when the consumer is asked again to read the partition.
-	reseek time.Time
-	// backlog is what was delivered but waits for the head record's retry.
-	backlog  backlog
-	due      time.Time
-	attempts map[callKey]int
-	// stopped says why the partition stands still under the policy fail, nil
-	// while it runs; tries counts how often it was tried in vain.
-	stopped error
-	tries   int
-	// paused says that the consumer does not deliver the partition, because
-	// the backlog is large enough.
-	paused bool
-	// eof: a connector has nothing more.
-	eof       bool
-	connector ConnectorSource
 }
 
-// held says that the records behind next wait, so that new ones must queue.
-func (t *task) held() bool { return !t.due.IsZero() }
+type taskPhase uint8
 
-// rewind forgets everything that is not committed and returns the offset to
-// deliver again.
-func (t *task) rewind() int64 {
-	t.next = t.committed
-	if t.next == abi.OffsetNone {
-		t.next = t.start
-	}
-	t.backlog.clear()
-	t.due, t.reseek, t.stopped, t.tries = time.Time{}, time.Time{}, nil, 0
-	clear(t.attempts)
-	clear(t.refusals)
-	t.delivered, t.end = t.next, 0
-	return t.next
+const (
+	// taskWaiting: an input is missing, or positions are not compared yet.
+	taskWaiting taskPhase = iota
+	// taskRestoring: changelogs are being read.
+	taskRestoring
+	// taskRunning: records are processed.
+	taskRunning
+)
+
+// target is where a cache's partition has to be before its task runs.
+type target struct {
+	cache int
+	pos   state.Position
+	// from is where reading the changelog begins.
+	from int64
 }
 
-// backlog holds records of one partition in wire form, in order.
-type backlog struct {
-	buf  []byte
-	runs []abi.Run
-}
-
-func (l *backlog) empty() bool { return len(l.runs) == 0 }
-
-// add appends a run whose records are in wire.
-func (l *backlog) add(run abi.Run, wire []byte) {
-	if len(l.runs) > 0 && l.runs[0].Start > len(l.buf)/2 {
-		l.compact()
-	}
-	run.Start = len(l.buf)
-	l.buf = append(l.buf, wire...)
-	run.End = len(l.buf)
-	l.runs = append(l.runs, run)
-}
-
-// compact moves the records to the front of the buffer.
-func (l *backlog) compact() {
-	gone := l.runs[0].Start
-	l.buf = l.buf[:copy(l.buf, l.buf[gone:])]
-	for i := range l.runs {
-		l.runs[i].Start -= gone
-		l.runs[i].End -= gone
-	}
-}
-
-// take removes the first n records of the first run.
-func (l *backlog) take(n int) {
-	run := &l.runs[0]
-	if n >= int(run.Count) {
-		l.runs = l.runs[1:]
-		if len(l.runs) == 0 {
-			l.clear()
+// taskFor returns the task that an input belongs to, made if there is none.
+func (w *worker) taskFor(source int, partition int32) *task {
+	sub := w.plan.Sources[source].Sub
+	key := taskKey{sub, partition}
+	t := w.tasks[key]
+	if t == nil {
+		t = &task{taskKey: key, streamTime: -1}
+		if sub < len(w.plan.Subs) {
+			t.name = w.plan.Subs[sub].Name
 		}
+		if !w.stateful(sub) {
+			t.phase = taskRunning
+		}
+		w.tasks[key] = t
+	}
+	return t
+}
+
+// stateful says whether a sub-topology has caches of its own.
+func (w *worker) stateful(sub int) bool {
+	return sub < len(w.plan.Subs) && len(w.plan.Subs[sub].Caches) > 0
+}
+
+// complete says that every input of the task is here.
+func (w *worker) complete(t *task) bool {
+	return len(t.inputs) == len(w.plan.Subs[t.sub].Inputs)
+}
+
+// attach makes the restored caches of t usable.
+func (w *worker) attach(t *task) error {
+	t.caches = make([]*state.Partition, len(w.plan.Caches))
+	for _, c := range w.plan.Subs[t.sub].Caches {
+		p, err := w.overlay.Attach(c, t.partition)
+		if err != nil {
+			return fmt.Errorf("cache %q partition %d: %w", w.plan.Caches[c].ID, t.partition, err)
+		}
+		t.caches[c] = p
+		if pos := p.Position(); pos.Log != w.plan.Caches[c].Log {
+			p.SetPosition(state.Position{Log: w.plan.Caches[c].Log})
+		}
+	}
+	if t.clear {
+		if err := w.clearCaches(t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// clearCaches stages the removal of everything a task has stored.
+func (w *worker) clearCaches(t *task) error {
+	for _, p := range t.caches {
+		if p == nil {
+			continue
+		}
+		if err := p.DeleteRange(nil, nil, 0); err != nil {
+			return fmt.Errorf("empty cache %q: %w", w.plan.Caches[p.Cache()].ID, err)
+		}
+	}
+	w.overlay.Forget()
+	t.clear, t.changed, w.uncommitted = false, true, true
+	return nil
+}
+
+// rewriteStep is how many bytes a rewrite stages between two commits.
+const rewriteStep = 8 << 20
+
+// detach lets go of what t has; nothing of it may be staged any more.
+func (w *worker) detach(t *task) {
+	if t.phase == taskRestoring {
+		w.restorer.cancel(t)
+	}
+	for _, p := range t.caches {
+		if p != nil {
+			w.overlay.Detach(p)
+		}
+	}
+	t.caches = nil
+	t.phase = taskWaiting
+}
+
+// drop removes an input from the worker and from its task; a task that has
+// lost one of its inputs waits.
+func (w *worker) drop(part abi.TopicPartition) {
+	in := w.inputs[part]
+	if in == nil {
 		return
 	}
-	run.Start += prefixBytes(l.buf[run.Start:run.End], n)
-	run.Count -= int32(n)
+	delete(w.inputs, part)
+	t := in.task
+	for i, other := range t.inputs {
+		if other == in {
+			t.inputs = append(t.inputs[:i], t.inputs[i+1:]...)
+			break
+		}
+	}
+	if w.stateful(t.sub) {
+		w.detach(t)
+	}
+	if len(t.inputs) == 0 {
+		delete(w.tasks, t.taskKey)
+	}
 }
 
-// clear forgets everything and gives large buffers back.
-func (l *backlog) clear() { *l = backlog{} }
+// dropAll forgets every input and task.
+func (w *worker) dropAll() {
+	for part := range w.inputs {
+		w.drop(part)
+	}
+}
 
-// prefixBytes is the size of the first n records of wire.
-func prefixBytes(wire []byte, n int) int {
+// errStore is what a call of a handler ends with when the store failed.
+var errStore = errors.New("the state store failed")
+
+// see moves the stream time of t over count records.
+func (t *task) see(base int64, wire []byte, count int) {
 	at := 0
-	for range n {
+	for range count {
+		if ts := base + timestampDelta(wire[at:]); ts > t.streamTime {
+			t.streamTime = ts
+		}
 		at += abi.RecordPrefix + recordLen(wire[at:])
 	}
-	return at
 }
 
-// nextOffset is the offset behind record n-1 of a run with these records.
-func nextOffset(run *abi.Run, wire []byte, n int) int64 {
-	if n >= int(run.Count) {
-		return run.LastOffset + 1
-	}
-	r := abi.NewReader(wire[prefixBytes(wire, n-1):])
-	var rec abi.Record
-	abi.ReadRecord(&r, &rec)
-	return run.BaseOffset + rec.OffsetDelta + 1
+// timestampDelta reads the second element of a record that this host packed.
+func timestampDelta(b []byte) int64 {
+	r := abi.NewReader(b[abi.RecordPrefix:])
+	r.ArrayMin(5, "a record")
+	r.Int()
+	return r.Int()
 }

@@ -1,7 +1,9 @@
 package host
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -9,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sliphost/sliphost/abi"
+	"github.com/sliphost/sliphost/state"
 )
 
 // worker owns one consumer, its producers, its module instances and the tasks
@@ -31,9 +34,10 @@ type worker struct {
 	outlets   [][]*outlet // by handler and sink
 	letters   []*outlet   // by handler
 
-	tasks      map[abi.TopicPartition]*task
-	connectors []*task // of worker 0
-	listed     []*task // what retries goes through
+	inputs     map[abi.TopicPartition]*input
+	tasks      map[taskKey]*task
+	connectors []*input // of worker 0
+	listed     []*input // what retries goes through
 	packed     abi.Packed
 	lines      abi.Packed // of connectors
 
@@ -46,8 +50,43 @@ type worker struct {
 	head       []byte
 	generation uint64
 
+	// State: the overlay of the store, the views of global caches by id, who
+	// answers the guests, changelogs by cache, and who restores them.
+	overlay    *state.Overlay
+	globals    []*state.Partition
+	calls      guestCalls
+	changelogs []*outlet
+	restorer   *restorer
+	// entering says that tasks may have become complete; full that enough is
+	// staged for a commit at once; writer is the call that wrote to a cache last,
+	// in a careful run.
+	entering, full bool
+	writer         callKey
+	// epoch is the store's that the attached partitions belong to; suspended says
+	// why nothing is processed while the store cannot be written, resumeAt when
+	// that is tried again.
+	epoch          uint64
+	suspended      error
+	resumeAt       time.Time
+	suspendedTries int
+
+	// What one commit works with.
+	topicNames []string
+	touched    []*state.Partition
+	moved      map[*state.Partition]state.Position
+	sending    []*input
+	offsets    []abi.TopicOffset
+	meta       offsetMeta
+
 	uncommitted bool
-	lastCommit  time.Time
+	// inTransaction says that one is open.
+	inTransaction bool
+	// aborted is why the worker has to go back, when that was found out inside a
+	// callback.
+	aborted    error
+	purging    purging
+	merging    []head
+	lastCommit time.Time
 	// retryCommit and givenUp count the commits and rewinds since the last
 	// commit that worked.
 	retryCommit, givenUp int
@@ -94,7 +133,9 @@ func newWorker(h *Host, id, cluster int) *worker {
 		host: h, id: id, cluster: cluster,
 		plan: h.plan, opts: h.opts, backends: &h.backends,
 		log:     h.log.With("worker", id),
-		tasks:   map[abi.TopicPartition]*task{},
+		inputs:  map[abi.TopicPartition]*input{},
+		tasks:   map[taskKey]*task{},
+		moved:   map[*state.Partition]state.Position{},
 		feeders: map[*Source][]feeder{},
 	}
 	w.invokers = make([]Invoker, len(w.plan.Modules))
@@ -116,16 +157,22 @@ func newWorker(h *Host, id, cluster int) *worker {
 		}
 		if s.Kind == SourceTopic && s.Cluster == cluster {
 			w.topics = append(w.topics, i)
+			w.topicNames = append(w.topicNames, s.Topic)
 		}
 	}
+	w.calls.w = w
+	w.restorer = newRestorer(w)
 	return w
 }
 
 // open makes everything the worker needs; close gives it back, also after a
 // failed open.
 func (w *worker) open(ctx context.Context) error {
+	if err := w.openStore(); err != nil {
+		return err
+	}
 	for i, name := range w.plan.Modules {
-		inv, err := w.backends.Invoker(ctx, i, w.id, nil)
+		inv, err := w.backends.Invoker(ctx, i, w.id, &w.calls)
 		if err != nil {
 			return fmt.Errorf("module %q: %w", name, err)
 		}
@@ -143,7 +190,7 @@ func (w *worker) open(ctx context.Context) error {
 			if err != nil {
 				return fmt.Errorf("source %q: %w", w.plan.Sources[i].ID, err)
 			}
-			w.connectors = append(w.connectors, &task{source: i, connector: c, next: abi.OffsetNone, committed: abi.OffsetNone, careful: abi.OffsetNone})
+			w.connectors = append(w.connectors, &input{task: &task{streamTime: -1, phase: taskRunning}, source: i, connector: c, next: abi.OffsetNone, committed: abi.OffsetNone, careful: abi.OffsetNone})
 		}
 	}
 	return w.join(ctx)
@@ -151,6 +198,9 @@ func (w *worker) open(ctx context.Context) error {
 
 // join makes the consumer a member of the group.
 func (w *worker) join(ctx context.Context) error {
+	if err := w.host.globals.await(ctx, w.backends.Store); err != nil {
+		return err
+	}
 	if len(w.topics) == 0 {
 		return nil
 	}
@@ -159,11 +209,7 @@ func (w *worker) join(ctx context.Context) error {
 		return fmt.Errorf("open the consumer for cluster %q: %w", w.plan.Clusters[w.cluster], err)
 	}
 	w.consumer = c
-	names := make([]string, len(w.topics))
-	for i, s := range w.topics {
-		names[i] = w.plan.Sources[s].Topic
-	}
-	return c.Subscribe(names,
+	return c.Subscribe(w.topicNames,
 		func(parts []abi.TopicPartition) []int64 { return w.assigned(ctx, parts) },
 		func(parts []abi.TopicPartition, lost bool) { w.revoked(ctx, parts, lost) })
 }
@@ -171,10 +217,18 @@ func (w *worker) join(ctx context.Context) error {
 // close ends the membership and releases everything; ctx bounds the last
 // commit, which the revoked callback does.
 func (w *worker) close(ctx context.Context) {
+	if w.uncommitted && w.overlay != nil {
+		w.overlay.Rollback() // the last commit failed; what is staged is nobody's
+	}
+	w.uncommitted = false
 	w.closeClients()
-	for _, t := range w.connectors {
-		if err := t.connector.Close(); err != nil {
-			w.log.Error("close a source", "source", w.plan.Sources[t.source].ID, "error", err)
+	w.dropAll()
+	w.restorer.close()
+	w.purging.wait()
+	w.closeStore()
+	for _, in := range w.connectors {
+		if err := in.connector.Close(); err != nil {
+			w.log.Error("close a source", "source", w.plan.Sources[in.source].ID, "error", err)
 		}
 	}
 	for _, inv := range w.invokers {
@@ -204,7 +258,7 @@ func (w *worker) reopen(ctx context.Context, module int) {
 	if err := w.invokers[module].Close(ctx); err != nil {
 		w.log.Warn("close a module instance", "module", w.plan.Modules[module], "error", err)
 	}
-	inv, err := w.backends.Invoker(ctx, module, w.id, nil)
+	inv, err := w.backends.Invoker(ctx, module, w.id, &w.calls)
 	if err != nil {
 		inv = absent{fmt.Errorf("module %q: start a new instance: %w", w.plan.Modules[module], err)}
 	}
@@ -222,7 +276,7 @@ func (absent) Renew()                      {}
 func (absent) Close(context.Context) error { return nil }
 
 // stopping says that handlers are asked to return after the current record.
-func (w *worker) stopping() bool { return w.drain.Load() }
+func (w *worker) stopping() bool { return w.drain.Load() || w.full }
 
 // requestDrain makes the worker stop at the next record border and commit.
 // Any goroutine may call it.
@@ -253,6 +307,9 @@ func (w *worker) loop(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := cmp.Or(w.fatal, w.aborted); err != nil {
+		return fmt.Errorf("last commit: %w; the records since the commit before are processed again at the next start", err)
+	}
 	w.final = true
 	if err := w.commit(ctx); err != nil {
 		return fmt.Errorf("last commit: %w; the records since the commit before are processed again at the next start", err)
@@ -263,32 +320,66 @@ func (w *worker) loop(ctx context.Context) error {
 // step does one round: what is due, one poll, one commit if it is time.
 func (w *worker) step(ctx context.Context) error {
 	now := w.backends.Clock.Now()
-	if err := w.retries(ctx, now); err != nil {
+	if err := w.keepStore(ctx, now); err != nil {
 		return err
+	}
+	if err := w.admit(ctx); err != nil {
+		return w.recover(ctx, err)
+	}
+	if err := w.retries(ctx, now); err != nil {
+		return w.recover(ctx, err)
 	}
 	busy, err := w.pollConnectors(ctx)
 	if err != nil {
-		return err
+		return w.recover(ctx, err)
 	}
 	if err := w.pollTopics(ctx, w.wait(now, busy)); err != nil {
-		return err
+		return w.recover(ctx, err)
 	}
 	if w.fatal != nil {
 		return w.fatal
 	}
-	if w.refused != nil { // in a commit that a rebalance asked for
-		return w.giveUp(ctx, w.refused)
+	if err := cmp.Or(w.refused, w.aborted); err != nil { // in a commit that a rebalance asked for
+		return w.giveUp(ctx, err)
 	}
 	if err := w.send(ctx); err != nil {
 		return w.giveUp(ctx, err)
 	}
 	now = w.backends.Clock.Now()
-	if w.uncommitted && now.Sub(w.lastCommit) >= w.opts.CommitInterval {
+	if w.full || w.uncommitted && now.Sub(w.lastCommit) >= w.opts.CommitInterval {
 		if err := w.commit(ctx); err != nil {
 			return w.giveUp(ctx, err)
 		}
 	}
 	w.checkIdle(ctx, now)
+	return nil
+}
+
+// recover goes on after an error of the store, and passes every other one on.
+func (w *worker) recover(ctx context.Context, err error) error {
+	if errors.Is(err, errStore) && ctx.Err() == nil {
+		return w.storeBroke(ctx, err)
+	}
+	return err
+}
+
+// admit lets tasks begin that have become complete or are restored.
+func (w *worker) admit(ctx context.Context) error {
+	if w.entering {
+		if err := w.enter(ctx); err != nil {
+			w.entering = true
+			return err
+		}
+	}
+	for _, done := range w.restorer.finished() {
+		if done.err != nil {
+			return w.storeError(done.err)
+		}
+		if err := w.start(ctx, done.task); err != nil {
+			return err
+		}
+		w.log.Debug("task restored", "task", done.task.name, "partition", done.task.partition)
+	}
 	return nil
 }
 
@@ -298,28 +389,29 @@ func (w *worker) wait(now time.Time, busy bool) time.Duration {
 		return 0
 	}
 	d := pollWait
-	for _, t := range w.connectors {
-		if !t.eof && !t.held() {
+	for _, in := range w.connectors {
+		if !in.eof && !in.held() {
 			d = connectorWait
 		}
 	}
-	if w.idle.Load() {
-		d = connectorWait // the end of the run is near
+	if w.idle.Load() || w.restorer.pending() {
+		d = connectorWait // the end of the run, or of a restore, is near
 	}
-	for _, t := range w.tasks {
-		if !t.reseek.IsZero() {
-			d = min(d, t.reseek.Sub(now))
+	for _, in := range w.inputs {
+		if !in.reseek.IsZero() {
+			d = min(d, in.reseek.Sub(now))
 		}
 	}
 	if w.uncommitted {
 		d = min(d, w.lastCommit.Add(w.opts.CommitInterval).Sub(now))
 	}
-	w.listed = w.allTasks(w.listed[:0])
-	for _, t := range w.listed {
+	w.listed = w.allInputs(w.listed[:0])
+	for _, in := range w.listed {
 		switch {
-		case t.held():
-			d = min(d, t.due.Sub(now))
-		case !t.backlog.empty():
+		case in.task.phase != taskRunning || w.suspended != nil:
+		case in.held():
+			d = min(d, in.due.Sub(now))
+		case !in.backlog.empty():
 			return 0
 		}
 	}
@@ -334,27 +426,24 @@ func (w *worker) pollTopics(ctx context.Context, wait time.Duration) error {
 	if err := w.consumer.Poll(&w.packed, w.opts.MaxRecords, w.opts.MaxBytes, wait); err != nil {
 		return w.consumerError(ctx, err)
 	}
-	for _, run := range w.packed.Runs {
-		t := w.tasks[abi.TopicPartition{Topic: run.Topic, Partition: run.Partition}]
-		if t == nil {
-			continue // revoked in this very poll
-		}
-		if err := w.accept(ctx, t, run, w.packed.Buf[run.Start:run.End]); err != nil {
+	if w.aborted != nil || w.fatal != nil {
+		return nil // what came will come again
+	}
+	if w.entering {
+		// What came belongs to tasks that do not run yet, and waits with them.
+		if err := w.admit(ctx); err != nil {
 			return err
 		}
-		if w.drain.Load() {
-			break
-		}
 	}
-	if w.drain.Load() {
-		return nil // runs may be left over, which the ends lie behind
+	if left, err := w.takeRuns(ctx); err != nil || left {
+		return err
 	}
 	for _, end := range w.packed.Ends {
 		// What lies between the last record and the end are records of aborted
 		// transactions and markers: nothing to process, but to pass.
-		if t := w.tasks[end.TopicPartition]; t != nil {
-			t.end = end.Offset
-			w.passEnd(t)
+		if in := w.inputs[end.TopicPartition]; in != nil {
+			in.end = end.Offset
+			w.passEnd(in)
 		}
 	}
 	return nil
@@ -362,9 +451,9 @@ func (w *worker) pollTopics(ctx context.Context, wait time.Duration) error {
 
 // passEnd moves t to the end of its partition, once nothing waits before it:
 // the consumer tells an end once.
-func (w *worker) passEnd(t *task) {
-	if t.backlog.empty() && t.end > t.next {
-		t.next = t.end
+func (w *worker) passEnd(in *input) {
+	if in.backlog.empty() && in.task.phase == taskRunning && in.end > in.next {
+		in.next = in.end
 		w.uncommitted = true
 	}
 }
@@ -377,9 +466,9 @@ func (w *worker) sleep(ctx context.Context, d time.Duration) error {
 	timer, stop := w.backends.Clock.NewTimer(d)
 	defer stop()
 	var ready <-chan struct{}
-	for _, t := range w.connectors {
-		if !t.eof && !t.held() {
-			ready = t.connector.Ready() // one of them; the others within the wait
+	for _, in := range w.connectors {
+		if !in.eof && !in.held() {
+			ready = in.connector.Ready() // one of them; the others within the wait
 		}
 	}
 	select {
@@ -394,21 +483,21 @@ func (w *worker) sleep(ctx context.Context, d time.Duration) error {
 // pollConnectors takes what files, stdin and timers have. busy says that
 // there may be more at once.
 func (w *worker) pollConnectors(ctx context.Context) (busy bool, err error) {
-	for _, t := range w.connectors {
-		if t.eof || t.held() {
+	for _, in := range w.connectors {
+		if in.eof || in.held() {
 			continue
 		}
-		eof, err := t.connector.Poll(&w.lines, w.opts.MaxRecords, w.opts.MaxBytes)
+		eof, err := in.connector.Poll(&w.lines, w.opts.MaxRecords, w.opts.MaxBytes)
 		if err != nil {
-			return false, fmt.Errorf("source %q: %w", w.plan.Sources[t.source].ID, err)
+			return false, fmt.Errorf("source %q: %w", w.plan.Sources[in.source].ID, err)
 		}
-		t.eof = eof
+		in.eof = eof
 		for _, run := range w.lines.Runs {
 			busy = true
 			if w.drain.Load() {
 				return busy, nil
 			}
-			if err := w.accept(ctx, t, run, w.lines.Buf[run.Start:run.End]); err != nil {
+			if err := w.accept(ctx, in, run, w.lines.Buf[run.Start:run.End]); err != nil {
 				return false, err
 			}
 		}
@@ -416,10 +505,10 @@ func (w *worker) pollConnectors(ctx context.Context) (busy bool, err error) {
 	return busy, nil
 }
 
-// allTasks appends the tasks of topics and connectors to list.
-func (w *worker) allTasks(list []*task) []*task {
-	for _, t := range w.tasks {
-		list = append(list, t)
+// allInputs appends the tasks of topics and connectors to list.
+func (w *worker) allInputs(list []*input) []*input {
+	for _, in := range w.inputs {
+		list = append(list, in)
 	}
 	return append(list, w.connectors...)
 }

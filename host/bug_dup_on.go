@@ -1,0 +1,5 @@
+//go:build bug_dup
+
+package host
+
+const bugDup = true

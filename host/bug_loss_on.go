@@ -1,0 +1,5 @@
+//go:build bug_loss
+
+package host
+
+const bugLoss = true

@@ -1,0 +1,5 @@
+//go:build bug_order
+
+package host
+
+const bugOrder = true

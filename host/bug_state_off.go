@@ -1,0 +1,5 @@
+//go:build !bug_state && (bug_dup || bug_loss || bug_order || bug_state)
+
+package host
+
+const bugState = false

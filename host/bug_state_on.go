@@ -1,0 +1,5 @@
+//go:build bug_state
+
+package host
+
+const bugState = true

@@ -1,0 +1,157 @@
+package host
+
+import (
+	"time"
+
+	"github.com/sliphost/sliphost/abi"
+)
+
+// task is one partition of one source that this worker owns: its position and
+// what is held back of it. A connector's source has the one partition 0.
+type input struct {
+	task      *task
+	source    int
+	partition int32
+	// kafka is the partition as the consumer names it, for topics.
+	kafka abi.TopicPartition
+	// next is the offset behind the last record that is done with. committed is
+	// the one the group has, OffsetNone if it has none; start is where delivery
+	// began.
+	next, committed, start int64
+	// meta came with the committed offset; hadOffset says that there was one,
+	// foreign that it was not ours.
+	meta               offsetMeta
+	hadOffset, foreign bool
+	// delivered is the offset the consumer delivers next.
+	delivered int64
+	// end is the end of the partition that the consumer told of last; every
+	// record before it was delivered.
+	end int64
+	// careful is the offset up to which each record is flushed alone, because
+	// some output before it is refused again and again; refusals remembers
+	// which calls' outputs were, under the record at next.
+	careful  int64
+	refusals map[callKey]string
+	// window bounds the records that run at once, 0 if only the poll does.
+	window int
+	// reseek is when the consumer is asked again to read the partition.
+	reseek time.Time
+	// backlog is what was delivered but waits for the head record's retry.
+	backlog  backlog
+	due      time.Time
+	attempts map[callKey]int
+	// stopped says why the partition stands still under the policy fail, nil
+	// while it runs; tries counts how often it was tried in vain.
+	stopped error
+	tries   int
+	// paused says that the consumer does not deliver the partition, because
+	// the backlog is large enough.
+	paused bool
+	// eof: a connector has nothing more.
+	eof       bool
+	connector ConnectorSource
+}
+
+// held says that the records behind next wait, so that new ones must queue.
+func (in *input) held() bool { return !in.due.IsZero() || in.task.phase != taskRunning }
+
+// restoreAttempts takes over how often the record at the position was tried by
+// an earlier owner.
+func (in *input) restoreAttempts(plan *Plan) {
+	for _, a := range in.meta.attempts {
+		for h := range plan.Handlers {
+			if nameHash(plan.Handlers[h].ID) != a.handler {
+				continue
+			}
+			for s := range plan.Sources {
+				if nameHash(plan.Sources[s].ID) == a.source {
+					if in.attempts == nil {
+						in.attempts = map[callKey]int{}
+					}
+					in.attempts[callKey{handler: &plan.Handlers[h], source: &plan.Sources[s], nth: a.nth}] = a.n
+				}
+			}
+		}
+	}
+}
+
+// rewind forgets everything that is not committed and returns the offset to
+// deliver again.
+func (in *input) rewind() int64 {
+	in.next = in.committed
+	if in.next == abi.OffsetNone {
+		in.next = in.start
+	}
+	in.backlog.clear()
+	in.due, in.reseek, in.stopped, in.tries = time.Time{}, time.Time{}, nil, 0
+	clear(in.attempts)
+	clear(in.refusals)
+	in.delivered, in.end = in.next, 0
+	return in.next
+}
+
+// backlog holds records of one partition in wire form, in order.
+type backlog struct {
+	buf  []byte
+	runs []abi.Run
+}
+
+func (l *backlog) empty() bool { return len(l.runs) == 0 }
+
+// add appends a run whose records are in wire.
+func (l *backlog) add(run abi.Run, wire []byte) {
+	if len(l.runs) > 0 && l.runs[0].Start > len(l.buf)/2 {
+		l.compact()
+	}
+	run.Start = len(l.buf)
+	l.buf = append(l.buf, wire...)
+	run.End = len(l.buf)
+	l.runs = append(l.runs, run)
+}
+
+// compact moves the records to the front of the buffer.
+func (l *backlog) compact() {
+	gone := l.runs[0].Start
+	l.buf = l.buf[:copy(l.buf, l.buf[gone:])]
+	for i := range l.runs {
+		l.runs[i].Start -= gone
+		l.runs[i].End -= gone
+	}
+}
+
+// take removes the first n records of the first run.
+func (l *backlog) take(n int) {
+	run := &l.runs[0]
+	if n >= int(run.Count) {
+		l.runs = l.runs[1:]
+		if len(l.runs) == 0 {
+			l.clear()
+		}
+		return
+	}
+	run.Start += prefixBytes(l.buf[run.Start:run.End], n)
+	run.Count -= int32(n)
+}
+
+// clear forgets everything and gives large buffers back.
+func (l *backlog) clear() { *l = backlog{} }
+
+// prefixBytes is the size of the first n records of wire.
+func prefixBytes(wire []byte, n int) int {
+	at := 0
+	for range n {
+		at += abi.RecordPrefix + recordLen(wire[at:])
+	}
+	return at
+}
+
+// nextOffset is the offset behind record n-1 of a run with these records.
+func nextOffset(run *abi.Run, wire []byte, n int) int64 {
+	if n >= int(run.Count) {
+		return run.LastOffset + 1
+	}
+	r := abi.NewReader(wire[prefixBytes(wire, n-1):])
+	var rec abi.Record
+	abi.ReadRecord(&r, &rec)
+	return run.BaseOffset + rec.OffsetDelta + 1
+}

@@ -1,0 +1,288 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/sliphost/sliphost/abi"
+	"github.com/sliphost/sliphost/state"
+)
+
+// What a group has committed refers to topics and changelogs that anybody with
+// access to the broker can cut, delete or make anew, and to offsets that anybody
+// can set. Each such change is recognised when a partition is taken over, and a
+// policy of the manifest ([on_change]) decides what follows.
+
+// changedError says that something was changed from outside and that the policy
+// is to stop.
+type changedError struct {
+	where, what, key, ways string
+}
+
+func (e *changedError) Error() string {
+	return fmt.Sprintf("%s: %s; set on_change.%s to %s, or start over with sliphost reset", e.where, e.what, e.key, e.ways)
+}
+
+// stop makes e the end of the run.
+func (w *worker) stop(e *changedError) error {
+	w.fatal = &finalError{e}
+	return w.fatal
+}
+
+// finalError is one that a new start does not mend.
+type finalError struct{ err error }
+
+func (e *finalError) Error() string { return e.err.Error() }
+func (e *finalError) Unwrap() error { return e.err }
+
+// position finds where an input begins and notes what its metadata says.
+func (w *worker) position(ctx context.Context, in *input, committed abi.TopicOffset, b abi.Bounds) (int64, error) {
+	src := &w.plan.Sources[in.source]
+	where := fmt.Sprintf("topic %q partition %d", src.Topic, in.partition)
+	in.meta.streamTime = -1
+	at := committed.Offset
+	if at == abi.OffsetNone {
+		return w.startOffset(ctx, src, in.kafka, b)
+	}
+	meta, err := decodeMeta(committed.Metadata)
+	in.foreign = errors.Is(err, errForeignMeta)
+	if !in.foreign {
+		in.meta = meta
+	}
+	recreated := src.Identity != 0 && meta.identity != 0 && src.Identity != meta.identity
+	switch {
+	case recreated || at > b.High:
+		what := fmt.Sprintf("the committed offset %d lies behind the end %d: the topic was made anew or cut", at, b.High)
+		if recreated {
+			what = "the topic was deleted and made anew since the last commit"
+		}
+		if w.plan.OnChange.TopicRecreated == ChangeFail {
+			return 0, w.stop(&changedError{where, what, "topic_recreated", `"restart" to begin by its start policy with the caches as they are`})
+		}
+		w.log.Warn("beginning anew", "topic", src.Topic, "partition", in.partition, "because", what)
+		in.meta.attempts = nil
+		return w.startOffset(ctx, src, in.kafka, b)
+	case at < b.Low:
+		return w.recordsGone(in, at, b)
+	}
+	return at, nil
+}
+
+// recordsGone decides about a position whose record the log has no more.
+func (w *worker) recordsGone(in *input, at int64, b abi.Bounds) (int64, error) {
+	src := &w.plan.Sources[in.source]
+	in.meta.attempts = nil
+	switch policy := w.plan.OnChange.RecordsGone; policy {
+	case ChangeEarliest, ChangeLatest:
+		to := b.Low
+		if policy == ChangeLatest {
+			to = b.LastStable
+		}
+		w.log.Error("records were deleted before they were processed (retention)",
+			"topic", src.Topic, "partition", in.partition, "next", at, "oldest", b.Low, "going on at", to)
+		return to, nil
+	}
+	return 0, w.stop(&changedError{
+		fmt.Sprintf("topic %q partition %d", src.Topic, in.partition),
+		fmt.Sprintf("records %d to %d were deleted before they were processed (retention)", at, b.Low-1),
+		"records_gone", `"earliest" or "latest" to go on without them`,
+	})
+}
+
+// enter lets tasks begin whose inputs are all here: it compares what the store
+// holds with what the group committed and restores the difference.
+func (w *worker) enter(ctx context.Context) error {
+	w.entering = false
+	for _, t := range w.tasks {
+		if t.phase != taskWaiting || !w.complete(t) {
+			continue
+		}
+		if err := w.compare(ctx, t); err != nil {
+			return err
+		}
+		if len(t.targets) > 0 {
+			t.phase = taskRestoring
+			w.restorer.add(ctx, t)
+			continue
+		}
+		if err := w.start(ctx, t); err != nil {
+			return err
+		}
+	}
+	for part, in := range w.inputs {
+		if in.task.phase != taskRunning && !in.paused {
+			in.paused = true
+			if err := w.consumer.Pause([]abi.TopicPartition{part}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// start begins to process a task whose caches are as they must be.
+func (w *worker) start(ctx context.Context, t *task) error {
+	if err := w.attach(t); err != nil {
+		return w.storeError(err)
+	}
+	t.phase, t.targets = taskRunning, nil
+	t.changed, w.uncommitted = true, true
+	if t.rewrite {
+		if err := w.rewriteChangelogs(ctx, t); err != nil {
+			return err
+		}
+	}
+	for _, in := range t.inputs {
+		if err := w.throttle(in); err != nil {
+			return err
+		}
+	}
+	w.publish()
+	return nil
+}
+
+// compare fills t.targets with what has to be read before t can run.
+func (w *worker) compare(ctx context.Context, t *task) error {
+	t.targets = t.targets[:0]
+	t.clear, t.rewrite = false, false
+	for _, c := range w.plan.Subs[t.sub].Caches {
+		cache := &w.plan.Caches[c]
+		if cache.Kind != state.KV {
+			continue
+		}
+		if err := w.compareCache(ctx, t, c, cache); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *worker) compareCache(ctx context.Context, t *task, c int, cache *Cache) error {
+	where := fmt.Sprintf("cache %q partition %d", cache.ID, t.partition)
+	have, stored, err := w.backends.Store.Position(c, t.partition)
+	if err != nil {
+		return w.storeError(err)
+	}
+	b, err := w.logBounds(ctx, cache, t.partition)
+	if err != nil {
+		return err
+	}
+	want, known := t.committed(cache.ID)
+	switch {
+	case !known && b.High == 0:
+		want = state.Position{Log: cache.Log} // never written
+	case !known:
+		what := "its changelog has records, but the committed offsets of its inputs do not say how many belong to them: offsets were set from outside, or have expired"
+		switch w.plan.OnChange.OffsetsReset {
+		case ChangeKeep, ChangeClear:
+			w.log.Warn("offsets were changed from outside", "cache", cache.ID, "partition", t.partition, "clear", w.plan.OnChange.OffsetsReset == ChangeClear)
+			want = state.Position{Log: cache.Log, Next: b.LastStable}
+			t.clear = t.clear || w.plan.OnChange.OffsetsReset == ChangeClear
+		default:
+			return w.stop(&changedError{where, what, "offsets_reset", `"keep" or "clear" to go on with the cache as it is or empty`})
+		}
+	case want.Log != cache.Log && want.Log != 0 && want.Next > 0, want.Next > b.High:
+		return w.changelogGone(t, c, cache, where, have, stored, want, b)
+	}
+	want.Log = cache.Log
+	if stored && (have.Log != want.Log || have.Next > want.Next || have.Next < b.Low && have.Next < want.Next) {
+		// Of another changelog, or ahead of what is committed: not to be trusted.
+		w.log.Warn("the stored entries do not belong to the committed offsets; reading the changelog from the beginning",
+			"cache", cache.ID, "partition", t.partition, "stored", have.Next, "committed", want.Next)
+		stored = false
+	}
+	if !stored {
+		if err := w.backends.Store.Wipe(c, t.partition); err != nil {
+			return w.storeError(err)
+		}
+		have = state.Position{Log: want.Log}
+	}
+	if from := max(have.Next, b.Low); from < want.Next {
+		t.targets = append(t.targets, target{cache: c, pos: want, from: from})
+	}
+	return nil
+}
+
+// committed is the changelog position that the inputs of t have committed: the
+// furthest, since each commit names all.
+func (t *task) committed(cache string) (pos state.Position, known bool) {
+	for _, in := range t.inputs {
+		if p, ok := in.meta.position(cache); ok && (!known || p.Next > pos.Next) {
+			pos, known = p, true
+		}
+	}
+	return pos, known
+}
+
+// changelogGone decides about a changelog that lacks what was committed to it.
+func (w *worker) changelogGone(t *task, c int, cache *Cache, where string, have state.Position, stored bool, want state.Position, b abi.Bounds) error {
+	complete := stored && have == want
+	switch policy := w.plan.OnChange.ChangelogGone; {
+	case policy == ChangeLocal && complete:
+		w.log.Warn("the changelog is gone; writing it anew from the store", "cache", cache.ID, "partition", t.partition, "topic", cache.Topic)
+		t.rewrite = true
+		return nil
+	case policy == ChangeEmpty:
+		w.log.Error("the changelog is gone; going on with an empty cache", "cache", cache.ID, "partition", t.partition, "topic", cache.Topic)
+		if err := w.backends.Store.Wipe(c, t.partition); err != nil {
+			return w.storeError(err)
+		}
+		return nil
+	}
+	ways := `"empty" to go on without its entries`
+	if complete {
+		ways = `"local" to write it anew from this host's store, or "empty" to go on without its entries`
+	}
+	return w.stop(&changedError{
+		where, fmt.Sprintf("its changelog %q has been deleted or cut: offset %d was committed, the log ends at %d", cache.Topic, want.Next, b.High),
+		"changelog_gone", ways,
+	})
+}
+
+// logBounds asks for the ends of a changelog's partition.
+func (w *worker) logBounds(ctx context.Context, cache *Cache, partition int32) (abi.Bounds, error) {
+	ctx, cancel := context.WithTimeout(ctx, assignTimeout)
+	defer cancel()
+	b, err := w.backends.LogBounds(ctx, cache.Cluster, cache.Topic, partition)
+	if err != nil {
+		return b, fmt.Errorf("ask for the ends of changelog %s[%d]: %w", cache.Topic, partition, err)
+	}
+	return b, nil
+}
+
+// rewriteChangelogs writes every stored entry of a task to its changelogs anew.
+func (w *worker) rewriteChangelogs(ctx context.Context, t *task) error {
+	t.rewrite = false
+	page := state.Page{Limit: 4096, MaxBytes: 1 << 20}
+	for _, p := range t.caches {
+		if p == nil || w.plan.Caches[p.Cache()].Kind != state.KV {
+			continue
+		}
+		for from := []byte(nil); ; {
+			page.Reset()
+			more, err := p.Page(from, nil, false, &page)
+			if err != nil {
+				return w.storeError(err)
+			}
+			for i := range page.Len() {
+				key, value := page.Entry(i)
+				if err := p.Put(key, value); err != nil {
+					return w.storeError(err)
+				}
+				from = append(append(from[:0], key...), 0)
+			}
+			w.overlay.Forget()
+			t.changed, w.uncommitted = true, true
+			if !more {
+				break
+			}
+			if w.overlay.Staged() > rewriteStep {
+				if err := w.commit(ctx); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return w.commit(ctx)
+}
