@@ -46,7 +46,6 @@ func (o *Overlay) Maintain(now time.Time, force bool) error {
 	}
 	o.hitsSeen.Store(o.hits)
 	o.finish(force || o.unwritten > stall*o.store.config.FlushBytes)
-	o.trim()
 	if force {
 		o.writer.err = nil // what failed is written now
 	}
@@ -56,6 +55,7 @@ func (o *Overlay) Maintain(now time.Time, force bool) error {
 			o.finish(true)
 		}
 	}
+	o.trim()
 	err := o.writer.err
 	o.writer.err = nil
 	return err
