@@ -15,6 +15,7 @@ BENCH ?= .
 BENCHTIME ?= 1s
 FUZZTIME ?= 10s
 RACETIME ?= 20m
+CHAOSTIME ?= 4h
 TESTTIME ?= 15m
 
 version := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
@@ -33,7 +34,7 @@ cargo := cargo
 cargo_dir := sdk/rust
 ready := .cache/setup-done
 
-.PHONY: help setup build guests test race check bench fuzz demo examples kafka kafka-down docs generate clean
+.PHONY: help setup build guests test race check bench fuzz chaos demo examples kafka kafka-down docs generate clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -90,6 +91,9 @@ bench: $(ready) guests build ## the benchmarks (BENCH=regexp, BENCHTIME=1s)
 
 fuzz: $(ready) ## every fuzz target for a while (FUZZTIME=10s)
 	.ci/fuzz.sh $(FUZZTIME)
+
+chaos: $(ready) guests ## kill, stop and starve hosts; a table at the end (SLIPHOST_SEED=n, SLIPHOST_ROUNDS=n)
+	SLIPHOST_CHAOS=full go test -count=1 -v -timeout $(CHAOSTIME) ./cmd/sliphost/chaos
 
 demo: $(ready) build ## late flights from real data, on the embedded broker
 	examples/09-flights/demo.sh

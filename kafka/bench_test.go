@@ -93,6 +93,33 @@ func consumePlain(b *testing.B, br *kafkatest.Broker, topic string) {
 	b.StopTimer()
 }
 
+// BenchmarkLogReader reads b.N records of 108 bytes from 4 partitions, as a
+// restore does.
+func BenchmarkLogReader(b *testing.B) {
+	br := benchBroker(b)
+	topic := br.Topic(b, 4)
+	fill(b, br, topic, b.N)
+	b.SetBytes(108)
+	b.ReportAllocs()
+	b.ResetTimer()
+	r := logReader(b, br, topic)
+	for p := range int32(4) {
+		if err := r.Add(tp(0, p), 0); err != nil {
+			b.Fatal(err)
+		}
+	}
+	var batch abi.Packed
+	for n := 0; n < b.N; {
+		if err := r.Poll(&batch, 4096, 4<<20, time.Second); err != nil {
+			b.Fatal(err)
+		}
+		for i := range batch.Runs {
+			n += int(batch.Runs[i].Count)
+		}
+	}
+	b.StopTimer()
+}
+
 // BenchmarkProduce writes b.N records of 108 bytes to 4 partitions.
 func BenchmarkProduce(b *testing.B) {
 	b.Run("staged", func(b *testing.B) {
@@ -158,6 +185,40 @@ func BenchmarkFlush(b *testing.B) {
 	b.ResetTimer()
 	for range b.N {
 		flush()
+	}
+}
+
+// BenchmarkTransaction is a small transaction with offsets, BenchmarkInit what
+// a new producer waits for.
+func BenchmarkTransaction(b *testing.B) {
+	br := benchBroker(b)
+	c := owner(b, br)
+	topic := br.Topic(b, 1)
+	p := transactional(b, br, kafkatest.Name("txn"), 0)
+	id := p.Topic(topic)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i := range b.N {
+		must(b, p.Begin())
+		for range 10 {
+			p.Append(id, 0, benchKey, benchValue, nil, -1)
+		}
+		must(b, p.Flush(b.Context()))
+		md, err := c.GroupMetadata()
+		must(b, err)
+		must(b, p.SendOffsets(b.Context(), md, []string{topic}, []abi.TopicOffset{{Offset: int64(i)}}))
+		must(b, p.Commit(b.Context()))
+	}
+}
+
+func BenchmarkInit(b *testing.B) {
+	br := benchBroker(b)
+	name := kafkatest.Name("txn")
+	for range b.N {
+		p, err := kafka.NewProducer(kafka.ProducerConfig{ClientConfig: br.Config(), TransactionalID: name})
+		must(b, err)
+		must(b, p.Init(b.Context()))
+		must(b, p.Close())
 	}
 }
 

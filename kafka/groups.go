@@ -116,8 +116,12 @@ func (a *Admin) GroupOffsets(ctx context.Context, name string) ([]GroupOffset, e
 	err := retry(ctx, doing, func(time.Duration) error {
 		res, err := a.a.ListConsumerGroupOffsets(ctx, []ck.ConsumerGroupTopicPartitions{{Group: name}},
 			ck.SetAdminRequireStableOffsets(true), ck.SetAdminRequestTimeout(5*time.Second))
+		if err = newError(doing, err); HasCode(err, Code(ck.ErrGroupIDNotFound)) {
+			out = nil
+			return nil
+		}
 		if err != nil {
-			return newError(doing, err)
+			return err
 		}
 		if len(res.ConsumerGroupsTopicPartitions) != 1 {
 			return fmt.Errorf("%s: the broker answered for %d groups", doing, len(res.ConsumerGroupsTopicPartitions))

@@ -102,6 +102,7 @@ enum {
 	RD_KAFKA_PURGE_F_INFLIGHT = 0x2,
 
 	RD_KAFKA_RESP_ERR_NO_ERROR = 0,
+	RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID = 25,
 	RD_KAFKA_RESP_ERR__INVALID_ARG = -186,
 	RD_KAFKA_RESP_ERR__TIMED_OUT = -185,
 	RD_KAFKA_RESP_ERR__QUEUE_FULL = -184,
@@ -198,6 +199,8 @@ enum {
 	X(rd_kafka_error_t *, rd_kafka_abort_transaction, (rd_kafka_t *, int))                         \
 	X(rd_kafka_consumer_group_metadata_t *, rd_kafka_consumer_group_metadata, (rd_kafka_t *))      \
 	X(void, rd_kafka_consumer_group_metadata_destroy, (rd_kafka_consumer_group_metadata_t *))      \
+	X(int32_t, rd_kafka_consumer_group_metadata_generation_id,                                     \
+	  (const rd_kafka_consumer_group_metadata_t *))                                                \
 	X(rd_kafka_error_t *, rd_kafka_consumer_group_metadata_write,                                  \
 	  (const rd_kafka_consumer_group_metadata_t *, void **, size_t *))                             \
 	X(rd_kafka_error_t *, rd_kafka_consumer_group_metadata_read,                                   \

@@ -53,12 +53,14 @@ void slip_group_metadata(rd_kafka_t *rk, void **buf, size_t *size, slip_txn_resu
 	settle(NULL, out);
 	*buf = NULL;
 	*size = 0;
-	if (!md) {
-		out->code = RD_KAFKA_RESP_ERR__INVALID_ARG;
-		snprintf(out->text, sizeof(out->text), "the client belongs to no group");
+	// Without a generation the broker checks nothing as long as the group has
+	// no members: a member that was expelled would not be fenced.
+	if (!md || rd_kafka_consumer_group_metadata_generation_id(md) < 0)
+		out->code = RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID;
+	else
+		settle(rd_kafka_consumer_group_metadata_write(md, buf, size), out);
+	if (!md)
 		return;
-	}
-	settle(rd_kafka_consumer_group_metadata_write(md, buf, size), out);
 	rd_kafka_consumer_group_metadata_destroy(md);
 }
 

@@ -430,7 +430,8 @@ func (p *Producer) refusedInTransaction(o *C.slip_outcome) error {
 
 // GroupMetadata is the membership under which records were polled, as
 // Producer.SendOffsets of the same process wants it. The library renews it by
-// itself, also between two Polls, so it is asked for right before each use.
+// itself, also between two Polls, so it is asked for right before each use. A
+// consumer that is not, or no longer, in its group has none: that is an error.
 func (c *Consumer) GroupMetadata() ([]byte, error) {
 	if c.closed {
 		return nil, ErrClosed
@@ -439,6 +440,9 @@ func (c *Consumer) GroupMetadata() ([]byte, error) {
 	var buf unsafe.Pointer
 	var size C.size_t
 	C.slip_group_metadata(c.rk, &buf, &size, &res)
+	if Code(res.code) == CodeUnknownMember {
+		return nil, codeError("read the group membership", CodeUnknownMember, "not joined, or expelled", "", -1, noOffset)
+	}
 	if res.code != 0 {
 		return nil, codeError("read the group membership", Code(res.code), C.GoString(&res.text[0]), "", -1, noOffset)
 	}

@@ -525,3 +525,22 @@ func TestContextEndsACall(t *testing.T) {
 		t.Errorf("init is %s: %v", class(err), err)
 	}
 }
+
+// TestTransactionTimeoutBoundsTheOthers: limits the user set for longer
+// transactions are no reason to refuse a short one.
+func TestTransactionTimeoutBoundsTheOthers(t *testing.T) {
+	b := kafkatest.Embedded(t)
+	for _, name := range []string{"message.timeout.ms", "delivery.timeout.ms", "socket.timeout.ms"} {
+		for _, value := range []string{"290000", "1500"} {
+			cfg := b.Config()
+			cfg.Properties[name] = value
+			p := producer(t, kafka.ProducerConfig{ClientConfig: cfg, TransactionalID: kafkatest.Name("txn"), TransactionTimeout: 2 * time.Second})
+			must(t, p.Init(kafkatest.Context(t)))
+		}
+	}
+	cfg := b.Config()
+	cfg.Properties["message.timeout.ms"] = "soon"
+	if _, err := kafka.NewProducer(kafka.ProducerConfig{ClientConfig: cfg, TransactionalID: "x"}); err == nil {
+		t.Error("a timeout that is no number was taken")
+	}
+}

@@ -80,7 +80,7 @@ func (o *Overlay) commit(sp *space, e *entry) {
 	e.stagedAt = 0
 	debt := int64(len(e.key) + len(e.value))
 	switch {
-	case !ok && e.flags&(vacant|flying) == vacant:
+	case !ok && e.flags&vacant != 0:
 		// The engine never had it: there is nothing to remove.
 		debt = 0
 		if e.flags&dirty != 0 {

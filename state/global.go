@@ -10,7 +10,8 @@ import (
 
 // GlobalReader reads a global cache: all partitions of its topic as one set of
 // keys, fed by a Load. It is safe for concurrent use. A Load's Write becomes
-// visible key by key.
+// visible key by key. After a Recreate it is empty until it was loaded again;
+// an overlay's Partition of the cache answers ErrStale instead.
 type GlobalReader struct {
 	store  *Store
 	cache  *cacheState

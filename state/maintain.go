@@ -14,7 +14,9 @@ type writer struct {
 	busy  bool
 	// err is a failure that Maintain has not told yet.
 	err error
-	// flushed is when the last write was started, landed how many have ended.
+	// failed says that the last write did.
+	failed bool
+	// flushed is when the last write was due, landed how many have ended.
 	flushed time.Time
 	landed  uint64
 }
@@ -35,9 +37,9 @@ const stall = 4
 // the last time or FlushBytes have gathered, and no write is under way. With
 // force it writes at once and waits. now is as of Config.Now.
 //
-// It returns the error of a write that failed since the last call, or with
-// force of this one. Then everything is still in memory and readable; it is
-// written again when due, or with force. When the engine does not keep up
+// It returns the error of a write that failed since the last call, with force
+// that of this one alone. Then everything is still in memory and readable; it
+// is written again after FlushEvery, or with force. When the engine does not keep up
 // with several times FlushBytes, Maintain waits for it.
 func (o *Overlay) Maintain(now time.Time, force bool) error {
 	o.renew()
@@ -46,14 +48,16 @@ func (o *Overlay) Maintain(now time.Time, force bool) error {
 	}
 	o.hitsSeen.Store(o.hits)
 	o.finish(force || o.unwritten > stall*o.store.config.FlushBytes)
-	o.trim()
-	if !o.writer.busy && (force || o.due(now)) && o.launch() {
+	if force {
+		o.writer.err = nil // what failed is written now
+	}
+	if !o.writer.busy && (force || o.due(now)) {
 		o.writer.flushed = now
-		if force {
-			o.writer.err = nil
+		if o.launch() && force {
 			o.finish(true)
 		}
 	}
+	o.trim()
 	err := o.writer.err
 	o.writer.err = nil
 	return err
@@ -61,7 +65,7 @@ func (o *Overlay) Maintain(now time.Time, force bool) error {
 
 func (o *Overlay) due(now time.Time) bool {
 	c := &o.store.config
-	return o.unwritten >= c.FlushBytes && o.writer.err == nil || now.Sub(o.writer.flushed) >= c.FlushEvery
+	return o.unwritten >= c.FlushBytes && !o.writer.failed || now.Sub(o.writer.flushed) >= c.FlushEvery
 }
 
 // launch starts a write, if there is anything to write.
@@ -167,8 +171,11 @@ func (o *Overlay) finish(wait bool) {
 			return
 		}
 	}
-	w.busy = false
+	w.busy, w.failed = false, err != nil
 	w.landed++
+	if cap(w.batch.Buf)/4 > len(w.batch.Buf) {
+		w.batch.Buf = nil // it was far larger once
+	}
 	if err != nil && !errors.Is(err, ErrStale) {
 		w.err = err
 	}

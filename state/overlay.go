@@ -55,7 +55,8 @@ func (s *Store) Overlay() *Overlay {
 // Attach takes a partition of a cache over, with the entries and the position
 // that were committed before. A partition is attached to one overlay at a
 // time: else the error is ErrAttached. A global cache is attached by any
-// number of overlays, read-only, and the partition does not matter. A local
+// number of overlays, read-only, and the partition does not matter. Whether
+// what is there is as new as it must be is for Store.Position to say. A local
 // cache is empty after the start of the process and after Wipe.
 func (o *Overlay) Attach(cache int, partition int32) (*Partition, error) {
 	o.renew()
@@ -68,6 +69,9 @@ func (o *Overlay) Attach(cache int, partition int32) (*Partition, error) {
 	}
 	p := &Partition{overlay: o, cache: &s.caches[cache], id: partition, epoch: o.epoch}
 	if p.cache.Kind == Global {
+		if err := s.usable(); err != nil {
+			return nil, p.wrap("attach", err)
+		}
 		p.reader = s.readers[cache]
 		o.parts = append(o.parts, p)
 		return p, nil

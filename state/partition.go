@@ -65,12 +65,16 @@ func (p *Partition) Size() int64 { return p.size }
 
 // Get appends the value of key to dst and says whether there is one.
 func (p *Partition) Get(key, dst []byte) (value []byte, ok bool, err error) {
-	if p.reader != nil {
-		return p.reader.Get(key, dst)
-	}
 	o := p.overlay
 	if o == nil || p.epoch != o.store.epoch.Load() {
 		return dst, false, p.refuse("get")
+	}
+	if p.reader != nil {
+		value, ok, err = p.reader.Get(key, dst)
+		if err == nil && p.epoch != o.store.epoch.Load() {
+			return dst, false, p.refuse("get")
+		}
+		return value, ok, err
 	}
 	sp := p.spaces[dataSpace]
 	if e := sp.entries[text(key)]; e != nil {
@@ -90,7 +94,9 @@ func (p *Partition) Get(key, dst []byte) (value []byte, ok bool, err error) {
 		return dst, false, err
 	}
 	v := stored[len(dst):]
-	o.keep(sp, key, v, ok)
+	if int64(len(v)) <= o.store.budget.limit/keepPart {
+		o.keep(sp, key, v, ok)
+	}
 	if !ok || p.cache.head == 0 {
 		return stored, ok, nil
 	}

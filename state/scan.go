@@ -15,11 +15,15 @@ import (
 // are behind the last one of the page. What a page holds does not change with
 // later writes; the page after it shows those whose keys are still ahead.
 func (p *Partition) Page(from, to []byte, reverse bool, page *Page) (more bool, err error) {
-	if p.reader != nil {
-		return p.reader.Page(from, to, reverse, page)
-	}
 	if o := p.overlay; o == nil || p.epoch != o.store.epoch.Load() {
 		return false, p.refuse("scan")
+	}
+	if p.reader != nil {
+		more, err = p.reader.Page(from, to, reverse, page)
+		if err == nil && p.epoch != p.overlay.store.epoch.Load() {
+			return false, p.refuse("scan")
+		}
+		return more, err
 	}
 	return p.overlay.scan(p, from, to, reverse, page)
 }

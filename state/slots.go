@@ -11,10 +11,20 @@ func (s *Store) ready(at slot) error {
 	for s.busy[at] {
 		s.free.Wait()
 	}
+	return s.blocked()
+}
+
+func (s *Store) blocked() error {
 	if s.closed {
 		return ErrClosed
 	}
 	return s.broken
+}
+
+func (s *Store) usable() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.blocked()
 }
 
 func (s *Store) attached(at slot, verb string) error {

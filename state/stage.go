@@ -27,6 +27,9 @@ type journal struct {
 func (j *journal) empty() {
 	clear(j.undos)
 	j.undos, j.buf, j.total = j.undos[:0], j.buf[:0], 0
+	if cap(j.buf) > maxJournal {
+		j.buf = nil
+	}
 }
 
 // find returns the entry of a key, making one about which nothing is known
@@ -118,6 +121,9 @@ func (o *Overlay) settle(e *entry) {
 			o.drop(e)
 			return
 		}
+		if cap(e.next) > maxSpare {
+			e.next = nil
+		}
 		if e.newer == nil {
 			o.ring.push(e)
 		}
@@ -151,9 +157,16 @@ func (o *Overlay) drop(e *entry) {
 	}
 }
 
-// What is kept of dropped entries to be used again.
 const (
-	maxFree      = 1024
+	// keepPart is the part of the record cache, 1/keepPart, above which a value
+	// that was only read is not kept.
+	keepPart = 16
+	// maxSpare is the largest second buffer that a clean entry keeps.
+	maxSpare = 4096
+	// What is kept of dropped entries to be used again.
+	maxFree = 1024
+	// maxJournal is the largest buffer that an empty journal keeps.
+	maxJournal   = 4 << 20
 	maxFreeBytes = 1024
 )
 

@@ -25,7 +25,8 @@ type transaction struct {
 	state   State
 	parts   []touched
 	offsets []pendingOffsets
-	missing int // markers on their way
+	missing int    // markers on their way
+	fates   []fate // of its records, by sequence number
 	timeout alarm
 }
 

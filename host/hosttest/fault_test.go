@@ -279,6 +279,49 @@ func TestARetriableFlushKeepsItsRecords(t *testing.T) {
 	}
 }
 
+// TestRecordsSentTwiceAreTakenOnce: the first request arrives before or after
+// the one that repeats it.
+func TestRecordsSentTwiceAreTakenOnce(t *testing.T) {
+	for _, first := range []bool{true, false} {
+		b := NewBroker(map[string]int{"x": 1})
+		b.Refuse = func(r Record) error {
+			if string(r.Value) == "bad" {
+				return errors.New("no")
+			}
+			return nil
+		}
+		p := started(t, b, "w")
+		stage(p, 0, "a", "b", "c", "d")
+		h := b.Delay(Call{"w", OpFlush}, NewError(Retriable, "timed out"))
+		wants(t, p.Flush(background), CodeScripted, Retriable)
+		if first {
+			must(t, h.Arrive())
+		}
+		stage(p, 0, "e")
+		must(t, p.Flush(background))
+		equal(t, "delivered", p.Delivered(p.Topic("x"), 0), 5)
+		if !first {
+			must(t, h.Arrive())
+		}
+		must(t, p.Commit(background))
+		equal(t, "view", view(b), "a b c d e")
+
+		must(t, p.Begin())
+		stage(p, 0, "f", "bad")
+		h = b.Delay(Call{"w", OpFlush}, NewError(Retriable, "timed out"))
+		wants(t, p.Flush(background), CodeScripted, Retriable)
+		if first {
+			must(t, h.Arrive())
+		}
+		var refused *RefusedError
+		if err := p.Flush(background); !errors.As(err, &refused) || refused.Index != 1 {
+			t.Fatal(err)
+		}
+		must(t, p.Abort(background))
+		equal(t, "view", view(b), "a b c d e")
+	}
+}
+
 func TestCutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := NewBroker(map[string]int{"x": 2})

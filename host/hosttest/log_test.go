@@ -167,6 +167,16 @@ func TestOutOfRange(t *testing.T) {
 	}
 }
 
+func TestDeletedRecordsOfAnOpenTransaction(t *testing.T) {
+	b := NewBroker(map[string]int{"x": 1, "y": 1})
+	p := started(t, b, "p")
+	put(t, p, "a", "b", "c")
+	b.DeleteRecords("x", 0, 2)
+	equal(t, "bounds", b.Bounds("x", 0), abi.Bounds{Low: 2, LastStable: 2, High: 3})
+	must(t, p.Commit(background))
+	equal(t, "read", read(t, reading(t, b, 2)), "c |4")
+}
+
 func TestCompact(t *testing.T) {
 	for _, clean := range []bool{false, true} {
 		b := NewBroker(map[string]int{"x": 1, "y": 1})

@@ -40,6 +40,9 @@ type Producer struct {
 	// arrived how many have, all since the last Flush that returned.
 	staged, underWay []Record
 	arrived          int
+	// sequence numbers the first record under way within its transaction, so
+	// that the broker knows what it was sent again.
+	sequence int
 	// refusal is the first refusal that Flush has not told.
 	refusal error
 	// delivered are the offsets behind what arrived, acked those that the
@@ -113,7 +116,7 @@ func (p *Producer) Flush(ctx context.Context) error {
 			return err
 		}
 	}
-	b, recs, s := p.broker, p.underWay, p.session()
+	b, recs, s, sequence := p.broker, p.underWay, p.session(), p.sequence
 	if p.txn != nil && len(recs) > 0 {
 		p.txn.touched = true
 	}
@@ -128,7 +131,7 @@ func (p *Producer) Flush(ctx context.Context) error {
 				kept = min(lost.Kept, len(recs))
 			}
 		}
-		a, err := b.arrive(s, recs[:kept])
+		a, err := b.arrive(s, sequence, recs[:kept])
 		got = a
 		if fault != nil {
 			return fault
@@ -138,8 +141,11 @@ func (p *Producer) Flush(ctx context.Context) error {
 	if ran {
 		p.took(got)
 	}
+	if ran || ClassOf(err) != Retriable {
+		p.sequence += len(recs)
+	}
 	if err != nil {
-		return p.unflushed(err, ran, got.n == len(recs))
+		return p.unflushed(err, ran, ran && got.n == len(recs))
 	}
 	p.underWay = nil
 	p.acknowledge()
@@ -195,8 +201,9 @@ func (p *Producer) deliver(ctx context.Context, n int) error {
 	p.underWay = p.underWay[n:]
 	b := p.broker
 	b.mu.Lock()
-	got, err := b.arrive(p.session(), recs)
+	got, err := b.arrive(p.session(), p.sequence, recs)
 	b.mu.Unlock()
+	p.sequence += n
 	if err != nil {
 		return p.failed(err)
 	}
@@ -214,7 +221,9 @@ type arrivals struct {
 }
 
 // arrive appends records to their topics. An error means that none was taken.
-func (b *Broker) arrive(s *session, recs []Record) (arrivals, error) {
+// sequence is that of the first one in its transaction: what was sent twice,
+// because a request was long on its way, is taken once.
+func (b *Broker) arrive(s *session, sequence int, recs []Record) (arrivals, error) {
 	a := arrivals{n: len(recs), next: map[topicPartition]int64{}}
 	var txn *transaction
 	if s != nil && len(recs) > 0 {
@@ -222,26 +231,56 @@ func (b *Broker) arrive(s *session, recs []Record) (arrivals, error) {
 		if txn, err = b.join(*s); err != nil {
 			return arrivals{}, err
 		}
+		txn.skip(sequence)
 	}
 	for i, r := range recs {
-		var err error
-		if b.Refuse != nil {
-			err = b.Refuse(r)
+		var got fate
+		if txn != nil && sequence+i < len(txn.fates) {
+			got = txn.fates[sequence+i]
+		} else {
+			got = b.accept(r, txn)
 		}
-		if t := b.topics[r.Topic]; r.Partition < 0 && t != nil {
-			r.Partition = Partition(r.Key, len(t.parts))
-		}
-		var offset int64
-		if err == nil {
-			offset, err = b.produce(r, txn, false)
-		}
-		if err == nil {
-			a.next[topicPartition{r.Topic, r.Partition}] = offset + 1
+		if got.err == nil {
+			a.next[got.tp] = got.next
 		} else if a.refused == nil {
-			a.refused, a.index = err, i
+			a.refused, a.index = got.err, i
 		}
 	}
 	return a, nil
+}
+
+// fate is what became of one record: the offset behind it, or why it is not
+// there.
+type fate struct {
+	tp   topicPartition
+	next int64
+	err  error
+}
+
+// accept takes one record.
+func (b *Broker) accept(r Record, txn *transaction) (got fate) {
+	if b.Refuse != nil {
+		got.err = b.Refuse(r)
+	}
+	if t := b.topics[r.Topic]; r.Partition < 0 && t != nil {
+		r.Partition = Partition(r.Key, len(t.parts))
+	}
+	if got.err == nil {
+		got.tp = topicPartition{r.Topic, r.Partition}
+		got.next, got.err = b.produce(r, txn, false)
+		got.next++
+	}
+	if txn != nil {
+		txn.fates = append(txn.fates, got)
+	}
+	return got
+}
+
+// skip notes that the records before a sequence number were lost.
+func (t *transaction) skip(sequence int) {
+	for len(t.fates) < sequence {
+		t.fates = append(t.fates, fate{err: answer(CodeDelivery, Abortable, "records behind it arrived first")})
+	}
 }
 
 // took notes what became of records.

@@ -64,6 +64,7 @@ func (p *Producer) Begin() error {
 	}
 	t.open, t.touched, t.doomed = true, false, nil
 	t.seq++
+	p.sequence = 0
 	return nil
 }
 

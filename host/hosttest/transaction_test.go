@@ -19,6 +19,7 @@ func TestRecordsOfATransactionLieInTheLogBeforeItsEnd(t *testing.T) {
 	}
 	equal(t, "bounds", b.Bounds("x", 0), abi.Bounds{Low: 0, LastStable: 0, High: 3})
 	equal(t, "view", view(b), "")
+	equal(t, "records", line(b.Records("x")), "plain")
 	equal(t, "entries", len(b.Log("x", 0)), 3)
 	must(t, p.Commit(background))
 	equal(t, "bounds", b.Bounds("x", 0), abi.Bounds{Low: 0, LastStable: 4, High: 4})
@@ -132,6 +133,7 @@ func TestOffsetsArePendingUntilTheEnd(t *testing.T) {
 			c := subscribed(t, b.Consumer("g"), "x")
 			c.poll(t)
 			p := started(t, b, "w")
+			must(t, p.SendOffsets(background, metadata(t, c.Consumer), []string{"x"}, offsets(6))) // and again
 			must(t, p.SendOffsets(background, metadata(t, c.Consumer), []string{"y", "x"}, []abi.TopicOffset{{TopicPartition: abi.TopicPartition{Topic: 1}, Offset: 7, Metadata: "new"}}))
 			other := subscribed(t, b.Consumer("g"), "x") // anyone has to wait
 			before := time.Now()

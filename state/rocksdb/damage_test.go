@@ -2,6 +2,7 @@ package rocksdb
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -137,7 +138,6 @@ func TestFlippedBytesAreNeverServed(t *testing.T) {
 			if err := os.WriteFile(path, data, 0o644); err != nil {
 				t.Fatal(err)
 			}
-			fmt.Fprintf(os.Stderr, "DBG %s byte %d of %d ^ %#x was %#x\n", filepath.Base(path), at, len(data), bits, data[at]^bits)
 			got := survey(t, dir, states)
 			seen[strings.SplitN(got, ":", 2)[0]]++
 			if t.Failed() {
@@ -373,6 +373,79 @@ func TestNewerFormatIsRefused(t *testing.T) {
 	os.WriteFile(path, []byte("sliphost state, format 1\n"), 0o644)
 	d, _ = mustOpen(t, dir, testOptions())
 	wantValue(t, d, 1, "k", "v")
+}
+
+// Every single byte of a table's end, where RocksDB has no checksum or looks
+// before it checks: with assertions it would take the process along.
+func TestFlipsAtTheEndOfATable(t *testing.T) {
+	whole := t.TempDir()
+	states := history(t, whole, 120)
+	path := glob(t, whole, "*.sst")[0]
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fault, err := checkTable(path); err != nil || fault != "" {
+		t.Fatalf("a good table: %q, %v", fault, err)
+	}
+	missed := 0
+	for at := range data {
+		for _, bits := range []byte{0x01, 0x80, 0xff} {
+			bad := bytes.Clone(data)
+			bad[at] ^= bits
+			fault, err := checkTail(bytes.NewReader(bad), int64(len(bad)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if fault == "" && at >= len(data)-footerLen && at < len(data)-8 {
+				missed++
+			}
+		}
+	}
+	// The place of the index: a wrong one is a wrong checksum.
+	if missed > 3*6 {
+		t.Errorf("%d changes of the footer went unnoticed", missed)
+	}
+	// The tails of all tables again, by RocksDB itself.
+	for _, path := range glob(t, whole, "*.sst") {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, r := trials(t, 20)
+		for range n {
+			at := max(0, len(data)-1-r.IntN(1500))
+			dir := copyDir(t, whole)
+			bad := bytes.Clone(data)
+			bad[at] ^= byte(1 + r.IntN(255))
+			if err := os.WriteFile(filepath.Join(dir, filepath.Base(path)), bad, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if got := survey(t, dir, states); t.Failed() {
+				t.Fatalf("with byte %d of %s of %d changed: %s", at, filepath.Base(path), len(data), got)
+			}
+			os.RemoveAll(dir)
+		}
+	}
+}
+
+func FuzzCheckTail(f *testing.F) {
+	footer := make([]byte, footerLen)
+	footer[0] = checksumKind
+	binary.LittleEndian.PutUint32(footer[footerLen-12:], tableVersion)
+	binary.LittleEndian.PutUint64(footer[footerLen-8:], tableMagic)
+	f.Add(footer)
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		fault, err := checkTail(bytes.NewReader(data), int64(len(data)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		complete := len(data) >= footerLen && binary.LittleEndian.Uint64(data[len(data)-8:]) == tableMagic
+		if !complete && fault != "" {
+			t.Errorf("a file that may be unfinished is called damaged: %s", fault)
+		}
+	})
 }
 
 func FuzzLogComplete(f *testing.F) {

@@ -191,11 +191,7 @@ func (d *DB) write(h *handle, wo *C.rocksdb_writeoptions_t, b *state.Batch) erro
 // error Reopen can be tried again.
 func (d *DB) Reopen() error {
 	return d.again(func() error {
-		d.place.unfit = ""
-		c, err := d.place.list()
-		if err == nil && c.current {
-			d.place.unfit, err = checkManifest(d.dir)
-		}
+		_, err := d.place.inspect()
 		return err
 	})
 }

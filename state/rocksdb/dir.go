@@ -70,17 +70,17 @@ func (p *place) take() error {
 	case err != nil:
 		return fmt.Errorf("%s: locking %s: %w", p.dir, markerName, err)
 	}
-	n, err := p.list()
-	if err != nil {
-		return err
-	}
 	mark, err := io.ReadAll(io.LimitReader(p.lock, 256))
 	if err != nil {
 		return fmt.Errorf("%s: reading %s: %w", p.dir, markerName, err)
 	}
+	c, err := p.inspect()
+	if err != nil {
+		return err
+	}
 	found, err := strconv.Atoi(strings.TrimSpace(strings.TrimPrefix(string(mark), marker)))
 	switch {
-	case len(mark) == 0 && n.data == 0:
+	case len(mark) == 0 && c.data == 0:
 		return p.mark()
 	case err != nil || !strings.HasPrefix(string(mark), marker):
 		p.unfit = markerName + " is damaged"
@@ -88,13 +88,34 @@ func (p *place) take() error {
 		return fmt.Errorf("%s: the state has format %d, this version of sliphost reads up to %d: start the newer version, or remove the directory to restore from the changelogs", p.dir, found, format)
 	case found != format:
 		p.unfit = fmt.Sprintf("it has format %d, this version reads %d", found, format)
-	case n.current:
-		p.unfit, err = checkManifest(p.dir)
-		return err
-	case n.data > 0:
-		p.unfit = "CURRENT is missing"
 	}
 	return nil
+}
+
+// inspect lists the directory and finds damage that RocksDB would not notice,
+// or not survive.
+func (p *place) inspect() (content, error) {
+	p.unfit = ""
+	c, err := p.list()
+	if err != nil {
+		return c, err
+	}
+	if !c.current {
+		if c.data > 0 {
+			p.unfit = "CURRENT is missing"
+		}
+		return c, nil
+	}
+	p.unfit, err = checkManifest(p.dir)
+	for _, name := range c.names {
+		if err != nil || p.unfit != "" {
+			break
+		}
+		if strings.HasSuffix(name, ".sst") {
+			p.unfit, err = checkTable(filepath.Join(p.dir, name))
+		}
+	}
+	return c, err
 }
 
 func (p *place) mark() error {

@@ -116,9 +116,6 @@ func (d *DB) open() (*handle, Report, error) {
 			s.destroy()
 			return nil, r, d.fault("reading its manifest", err.Error())
 		}
-	} else if c.data > 0 {
-		s.destroy()
-		return nil, r, d.damaged("CURRENT is missing")
 	}
 	names := []string{systemFamily}
 	for _, name := range d.o.Families {

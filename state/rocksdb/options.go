@@ -85,7 +85,8 @@ func (o *Options) settings() settings {
 	s.table.SetCacheIndexAndFilterBlocksWithHighPriority(true)
 	s.table.SetPinL0FilterAndIndexBlocksInCache(true)
 	s.table.SetBlockSize(8 << 10)
-	s.table.SetFormatVersion(5)
+	s.table.SetFormatVersion(tableVersion)
+	s.table.SetChecksum(checksumKind)
 	s.table.SetFilterPolicy(grocksdb.NewBloomFilterFull(10))
 	s.table.SetWholeKeyFiltering(true)
 
