@@ -218,3 +218,28 @@ func readAll(ctx context.Context, t *testing.T, addr string, committed bool, par
 		fetches.EachRecord(c.take)
 	}
 }
+
+// evict puts one member out of the group, as an operator may. It finds out at
+// its next commit, and comes back.
+func (a *app) evict() {
+	a.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	cl := a.watch.cl
+	ask := kmsg.NewPtrDescribeGroupsRequest()
+	ask.Groups = []string{a.name}
+	groups, err := ask.RequestWith(ctx, cl)
+	if err != nil || len(groups.Groups) == 0 || len(groups.Groups[0].Members) == 0 {
+		return // nobody is there
+	}
+	members := groups.Groups[0].Members
+	m := members[a.rnd.IntN(len(members))]
+	leave := kmsg.NewPtrLeaveGroupRequest()
+	leave.Group = a.name
+	lm := kmsg.NewLeaveGroupRequestMember()
+	lm.MemberID, lm.InstanceID = m.MemberID, m.InstanceID
+	leave.Members = append(leave.Members, lm)
+	if _, err := leave.RequestWith(ctx, cl); err != nil {
+		a.t.Logf("a member could not be put out: %v", err)
+	}
+}

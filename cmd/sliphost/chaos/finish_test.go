@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/sliphost/sliphost/cmd/sliphost/chaos/checker"
@@ -16,8 +17,13 @@ func (a *app) finish(state string) {
 	a.judge()
 	result := "ok"
 	if len(a.findings) > 0 {
-		result = "FAILED"
 		a.t.Errorf("the checks say:\n%s", a.findings.Report(5))
+	}
+	if a.t.Failed() {
+		result = "FAILED"
+		if names := a.findings.Checks(); len(names) > 0 {
+			result = "FAILED " + strings.Join(names, " ")
+		}
 	}
 	a.row(result)
 }
