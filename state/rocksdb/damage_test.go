@@ -123,7 +123,7 @@ func TestFlippedBytesAreNeverServed(t *testing.T) {
 	whole := t.TempDir()
 	states := history(t, whole, 8<<10)
 	for _, pattern := range []string{"*.sst", "MANIFEST-*", "*.log", "CURRENT", "SLIPHOST", "OPTIONS-*", "IDENTITY"} {
-		n, r := trials(t, 40)
+		n, r := trials(t, 12)
 		seen := map[string]int{}
 		for range n {
 			dir := copyDir(t, whole)
@@ -153,7 +153,7 @@ func TestCutFilesAreNeverServedWithHoles(t *testing.T) {
 	whole := t.TempDir()
 	states := history(t, whole, 120)
 	for _, pattern := range []string{"MANIFEST-*", "*.log", "*.sst", "CURRENT", "SLIPHOST"} {
-		n, r := trials(t, 40)
+		n, r := trials(t, 12)
 		seen := map[string]int{}
 		for range n {
 			dir := copyDir(t, whole)
@@ -412,7 +412,7 @@ func TestFlipsAtTheEndOfATable(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		n, r := trials(t, 20)
+		n, r := trials(t, 6)
 		for range n {
 			at := max(0, len(data)-1-r.IntN(1500))
 			dir := copyDir(t, whole)
