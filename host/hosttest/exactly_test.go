@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -255,19 +257,22 @@ func schedule(t *testing.T, seed uint64, careless bool) (wrong string) {
 
 // TestACopierIsExactlyOnce: what Kafka promises suffices, whatever fails, for
 // a program that follows the rules; and the schedules are such that one which
-// does not is found out.
+// does not is found out. SLIPHOST_SEED repeats one.
 func TestACopierIsExactlyOnce(t *testing.T) {
 	found := false
 	for range 15 {
 		seed := rand.Uint64()
+		if s, err := strconv.ParseUint(os.Getenv("SLIPHOST_SEED"), 10, 64); err == nil {
+			seed = s
+		}
 		synctest.Test(t, func(t *testing.T) {
 			if wrong := schedule(t, seed, false); wrong != "" {
-				t.Errorf("seed %d: %s", seed, wrong)
+				t.Errorf("SLIPHOST_SEED=%d: %s", seed, wrong)
 			}
 		})
 		synctest.Test(t, func(t *testing.T) { found = schedule(t, seed, true) != "" || found })
 	}
-	if !found {
+	if !found && os.Getenv("SLIPHOST_SEED") == "" {
 		t.Error("a careless copier was not found out")
 	}
 }

@@ -233,3 +233,36 @@ func TestSetCommitted(t *testing.T) {
 	b.SetCommitted("g", "x", 0, abi.OffsetNone, "")
 	equal(t, "removed", b.Committed("g", "x", 0), abi.OffsetNone)
 }
+
+func TestANewMemberHasJoinedBeforeItsFirstPoll(t *testing.T) {
+	b := NewBroker(map[string]int{"x": 2})
+	b.Eager = true
+	c := subscribed(t, b.Consumer("g"), "x")
+	c.poll(t)
+	c.events()
+	subscribed(t, b.Consumer("g"), "x")
+	c.poll(t)
+	equal(t, "does not wait for it", c.events(), "-0/0,0/1 +0/0")
+}
+
+func TestExpelledWhileGivingUp(t *testing.T) {
+	for _, eager := range []bool{false, true} {
+		b := NewBroker(map[string]int{"x": 2})
+		b.Eager = eager
+		c := subscribed(t, b.Consumer("g"), "x")
+		c.poll(t)
+		c.onRevoke = func() { c.Expel() }
+		d := subscribed(t, b.Consumer("g"), "x")
+		c.poll(t)
+		c.onRevoke = nil
+		for range 4 {
+			d.poll(t)
+			c.poll(t)
+		}
+		equal(t, "owned", len(c.owned), 1)
+		equal(t, "owned by the other", len(d.owned), 1)
+		if o := b.groups["g"].owners; o[topicPartition{"x", 0}].gone || o[topicPartition{"x", 1}].gone {
+			t.Fatal("a partition belongs to nobody")
+		}
+	}
+}

@@ -17,8 +17,6 @@ import (
 	"github.com/sliphost/sliphost/abi"
 	"github.com/sliphost/sliphost/kafka"
 	"github.com/sliphost/sliphost/kafka/embedded"
-
-	ck "github.com/confluentinc/confluent-kafka-go/v2/kafka"
 )
 
 // Env names the variable with the address of an Apache Kafka, host:port.
@@ -114,28 +112,6 @@ func (b *Broker) Admin(t testing.TB) *kafka.Admin {
 		t.Fatal(err)
 	}
 	return a
-}
-
-// CompactSoon makes an embedded broker compact each 100 ms the topics with
-// that policy that are made from now on; otherwise it would each hour. An
-// Apache Kafka goes on looking for work each 15 s.
-func (b *Broker) CompactSoon(t testing.TB) {
-	t.Helper()
-	if b.Embedded == nil {
-		return
-	}
-	a, err := ck.NewAdminClient(&ck.ConfigMap{"bootstrap.servers": b.Addr, "enable.metrics.push": false})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer a.Close()
-	res, err := a.IncrementalAlterConfigs(Context(t), []ck.ConfigResource{{
-		Type: ck.ResourceBroker, Name: "0",
-		Config: []ck.ConfigEntry{{Name: "log.cleaner.backoff.ms", Value: "100", IncrementalOperation: ck.AlterConfigOpTypeSet}},
-	}})
-	if err != nil || res[0].Error.Code() != ck.ErrNoError {
-		t.Fatal(err, res)
-	}
 }
 
 // Context returns a context that ends with the test, or after a minute.

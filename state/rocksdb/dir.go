@@ -30,6 +30,8 @@ type place struct {
 	lock *os.File
 	// unfit says why what is there cannot be opened, "" if it can.
 	unfit string
+	// manifest is what inspect found.
+	manifest manifest
 }
 
 // claim makes a directory, if need be, and takes it for this process.
@@ -95,7 +97,7 @@ func (p *place) take() error {
 // inspect lists the directory and finds damage that RocksDB would not notice,
 // or not survive.
 func (p *place) inspect() (content, error) {
-	p.unfit = ""
+	p.unfit, p.manifest = "", manifest{}
 	c, err := p.list()
 	if err != nil {
 		return c, err
@@ -106,7 +108,7 @@ func (p *place) inspect() (content, error) {
 		}
 		return c, nil
 	}
-	p.unfit, err = checkManifest(p.dir)
+	p.manifest, p.unfit, err = checkManifest(p.dir)
 	for _, name := range c.names {
 		if err != nil || p.unfit != "" {
 			break
@@ -174,7 +176,7 @@ func (p *place) wipe() error {
 			return fmt.Errorf("removing the damaged state: %w", err)
 		}
 	}
-	p.unfit = ""
+	p.unfit, p.manifest = "", manifest{}
 	return p.mark()
 }
 

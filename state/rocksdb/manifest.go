@@ -10,31 +10,47 @@ import (
 	"strings"
 )
 
-// checkManifest says what is wrong with the file that CURRENT names, "" if
-// nothing is. RocksDB takes a manifest that ends inside a record for one that
-// was being written and goes on with the files named before it, which may be
-// gone or old. Here that is damage: a kill leaves such an end next to never,
-// and costs a restore then.
-func checkManifest(dir string) (string, error) {
+// manifest is what there is of the manifest that CURRENT names.
+type manifest struct {
+	name string
+	size int
+}
+
+// shorter says whether m is less of the same file than what was written down.
+func (m manifest) shorter(noted string) bool {
+	var was manifest
+	n, _ := fmt.Sscan(noted, &was.name, &was.size)
+	return n == 2 && was.name == m.name && m.size < was.size
+}
+
+func (m manifest) String() string { return fmt.Sprint(m.name, " ", m.size) }
+
+// checkManifest reads the file that CURRENT names and says what is wrong with
+// it, "" if nothing is. RocksDB takes a manifest that ends inside a record for
+// one that was being written and goes on with the files named before it, which
+// may be gone or old. Here that is damage: a kill leaves such an end next to
+// never, and costs a restore then.
+func checkManifest(dir string) (m manifest, fault string, err error) {
 	current, err := os.ReadFile(filepath.Join(dir, "CURRENT"))
 	if err != nil {
-		return "", fmt.Errorf("reading the state: %w", err)
+		return m, "", fmt.Errorf("reading the state: %w", err)
 	}
 	name, ended := strings.CutSuffix(string(current), "\n")
 	if !ended || !strings.HasPrefix(name, "MANIFEST-") || !made.MatchString(name) {
-		return "CURRENT is damaged", nil
+		return m, "CURRENT is damaged", nil
 	}
 	data, err := os.ReadFile(filepath.Join(dir, name))
+	m = manifest{name, len(data)}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return name + " is missing", nil
+		return m, name + " is missing", nil
 	case err != nil:
-		return "", fmt.Errorf("reading the state: %w", err)
+		return m, "", fmt.Errorf("reading the state: %w", err)
 	}
 	if !logComplete(data) {
-		return name + " is cut short", nil
+		return m, name + " is cut short", nil
 	}
-	return "", nil
+	return m, "", nil
 }
 
 // The format of RocksDB's logs: blocks of 32 KiB, in them fragments with a head

@@ -160,10 +160,14 @@ func (d *DB) open() (*handle, Report, error) {
 }
 
 // The family system holds the number of the last batch as the only key with
-// this prefix, and the names of all families.
+// this prefix, the names of all families, and how long the manifest was at the
+// last start. The last one is for what a start recovers from the write-ahead
+// log, because the manifest gets that one family after the other: cut between
+// two records it would name old files of some families.
 const (
 	batchPrefix = "b"
 	familiesKey = "families"
+	manifestKey = "manifest"
 )
 
 func batchKey(n uint64) [9]byte {
@@ -183,8 +187,14 @@ func (d *DB) settle(h *handle, fresh bool, found, wanted []string) error {
 	if err != nil {
 		return err
 	}
+	noted, _, err := d.get(h, h.c0, []byte(manifestKey), nil)
+	if err != nil {
+		return err
+	}
 	switch {
 	case fresh:
+	case d.place.manifest.shorter(string(noted)):
+		return d.damaged("%s is shorter than it was", d.place.manifest.name)
 	case page.Len() != 1 || len(page.Buf) != len(batchKey(0)):
 		return d.damaged("writes are missing from its history (%d ends of it)", page.Len())
 	default:
@@ -195,15 +205,20 @@ func (d *DB) settle(h *handle, fresh bool, found, wanted []string) error {
 			}
 		}
 	}
-	list := strings.Join(wanted, "\n")
-	if list != string(known) {
-		// Durable before anything is dropped: a family that is listed and not
-		// there is damage.
-		var b state.Batch
-		b.Put(len(h.cs), nil, []byte(familiesKey), []byte(list))
-		if err := d.write(h, h.sync, &b); err != nil {
-			return err
-		}
+	now, fault, err := checkManifest(d.dir)
+	if fault != "" {
+		err = d.damaged("%s", fault)
+	}
+	if err != nil {
+		return err
+	}
+	// Durable before anything is dropped: a family that is listed and not there
+	// is damage.
+	var b state.Batch
+	b.Put(len(h.cs), nil, []byte(familiesKey), []byte(strings.Join(wanted, "\n")))
+	b.Put(len(h.cs), nil, []byte(manifestKey), []byte(now.String()))
+	if err := d.write(h, h.sync, &b); err != nil {
+		return err
 	}
 	if fresh {
 		// So that a first write-ahead log that goes missing is noticed.
