@@ -9,6 +9,7 @@ import (
 	"github.com/sliphost/sliphost/host/admin"
 	"github.com/sliphost/sliphost/host/connector"
 	"github.com/sliphost/sliphost/host/manifest"
+	"github.com/sliphost/sliphost/state"
 )
 
 // App is a manifest ready to run.
@@ -20,6 +21,11 @@ type App struct {
 	clusters  *clusters
 	positions *connector.Positions
 	stats     *clientStats
+	budget    Budget
+	workers   int
+	admins    admins
+	store     *state.Store
+	engine    state.Engine
 	metric    MetricFunc
 	host      *host.Host
 	admin     *admin.Server
@@ -91,8 +97,17 @@ func (a *App) open(ctx context.Context, m *manifest.Manifest) error {
 	if found.Fatal() != nil {
 		return found
 	}
+	a.budget = NewBudget(m)
+	if err := a.openStore(); err != nil {
+		return err
+	}
+	workers := a.build.workers(partitions)
+	a.workers = len(workers)
+	if err := a.endOrphans(ctx, workers); err != nil {
+		return err
+	}
 	opts := host.Options{CommitInterval: m.CommitInterval, UntilIdle: a.o.UntilIdle}
-	a.host = host.New(a.build.Plan, opts, a.build.workers(partitions), len(a.build.Connectors), a.backends(), a.o.logger())
+	a.host = host.New(a.build.Plan, opts, workers, len(a.build.Connectors), a.backends(), a.o.logger())
 	return a.answer(ctx)
 }
 
@@ -134,6 +149,7 @@ func (a *App) Close() error {
 	if a.admin != nil {
 		errs = append(errs, a.admin.Close())
 	}
+	errs = append(errs, a.closeStore(), a.admins.close())
 	if a.modules != nil {
 		errs = append(errs, a.modules.Close(context.Background()))
 	}

@@ -12,7 +12,7 @@ import (
 // binder checks one handler of the manifest against its module.
 type binder struct {
 	m        *manifest.Manifest
-	proxies  []proxyRepr
+	carried  []carried
 	h        *manifest.Handler
 	describe abi.Describe
 	found    manifest.Errors
@@ -31,7 +31,7 @@ func (b *binder) bind() abi.Binding {
 		return out
 	}
 	b.sinks(desc, &out)
-	b.caches(desc)
+	b.caches(desc, &out)
 	b.params(desc, &out)
 	for _, src := range b.h.Sources {
 		key, value := b.repr(src)
@@ -70,7 +70,7 @@ func (b *binder) sinks(desc *abi.HandlerDesc, out *abi.Binding) {
 				declared("sink", desc.Sinks))
 		}
 		key, value := b.repr(s.Endpoint)
-		if s.Kind == manifest.EndpointProxy {
+		if carries(s.Kind) {
 			key, value = otherSinks(b.m, b.h)
 		}
 		ep := abi.Endpoint{Name: s.Name, Key: key, Value: value}
@@ -96,11 +96,24 @@ func (b *binder) sinks(desc *abi.HandlerDesc, out *abi.Binding) {
 	}
 }
 
-func (b *binder) caches(desc *abi.HandlerDesc) {
+// caches binds the manifest's caches to those that the module declares, in the
+// module's order.
+func (b *binder) caches(desc *abi.HandlerDesc, out *abi.Binding) {
+	for _, c := range b.h.Caches {
+		if !slices.Contains(desc.Caches, c.Name) {
+			b.report(manifest.CodeCacheNotDeclared, []string{"cache", c.Name},
+				fmt.Sprintf("handler %q binds cache %q, but function %q of module %q declares no cache of that name", b.h.ID, c.Name, b.h.Function, b.h.Module),
+				declared("cache", desc.Caches))
+		}
+	}
 	for _, name := range desc.Caches {
-		b.report(manifest.CodeCacheNotBound, []string{"cache"},
-			fmt.Sprintf("function %q of module %q declares cache %q, which handler %q does not bind", b.h.Function, b.h.Module, name, b.h.ID),
-			"caches come with a later version of sliphost")
+		if !slices.ContainsFunc(b.h.Caches, func(c manifest.CacheBinding) bool { return c.Name == name }) {
+			b.report(manifest.CodeCacheNotBound, []string{"cache"},
+				fmt.Sprintf("function %q of module %q declares cache %q, which handler %q does not bind", b.h.Function, b.h.Module, name, b.h.ID),
+				fmt.Sprintf("add %q to cache, or cache = { %s = \"...\" } to bind another name", name, name))
+			continue
+		}
+		out.Caches = append(out.Caches, name)
 	}
 	for _, name := range desc.Checkpoints {
 		b.report(manifest.CodeCheckpointNotOffered, []string{"checkpoint"},
@@ -177,46 +190,61 @@ func (b *binder) repr(e manifest.Endpoint) (key, value abi.Repr) {
 	case manifest.EndpointTopic:
 		return codecRepr(b.m.Topics[e.Index].KeyCodec), codecRepr(e.Codec)
 	case manifest.EndpointProxy:
-		return b.proxies[e.Index].key, b.proxies[e.Index].value
+		return b.carried[e.Index].key, b.carried[e.Index].value
+	case manifest.EndpointRepartition:
+		c := b.carried[len(b.m.Proxies)+e.Index]
+		return c.key, c.value
 	}
 	return abi.ReprBytes, codecRepr(e.Codec)
 }
 
-// proxyRepr is what a proxy's readers are told about its records.
-type proxyRepr struct {
+// carries says that what is emitted to an endpoint comes out as it is: there
+// is no codec in between.
+func carries(k manifest.EndpointKind) bool {
+	return k == manifest.EndpointProxy || k == manifest.EndpointRepartition
+}
+
+// carried is what the readers of a proxy or repartition topic are told about
+// its records.
+type carried struct {
 	key, value abi.Repr
 	known      bool
 }
 
-// proxyReprs infers the representation of each proxy, which has no codec:
-// what is emitted to every sink of a writer is what the writer's other sinks
-// take. Where writers differ or nothing is known, values are taken to be
-// msgpack, so that typed values can be passed on; bytes can be in any case.
-func proxyReprs(m *manifest.Manifest) []proxyRepr {
-	proxies := make([]proxyRepr, len(m.Proxies))
+// carriedReprs infers the representation of each proxy, and behind them of each
+// repartition topic: what is emitted to every sink of a writer is what the
+// writer's other sinks take. Where writers differ or nothing is known, values
+// are taken to be msgpack, so that typed values can be passed on; bytes can be
+// in any case.
+func carriedReprs(m *manifest.Manifest) []carried {
+	all := make([]carried, len(m.Proxies)+len(m.Repartitions))
 	for i := range m.Handlers {
 		key, value := otherSinks(m, &m.Handlers[i])
 		for _, s := range m.Handlers[i].Sinks {
-			if s.Kind != manifest.EndpointProxy {
+			if !carries(s.Kind) {
 				continue
 			}
-			p := &proxies[s.Index]
+			at := s.Index
+			if s.Kind == manifest.EndpointRepartition {
+				at += len(m.Proxies)
+			}
+			p := &all[at]
 			if p.known && (p.key != key || p.value != value) {
-				*p = proxyRepr{key: abi.ReprBytes, value: abi.ReprMsgpack, known: true}
+				*p = carried{key: abi.ReprBytes, value: abi.ReprMsgpack, known: true}
 				continue
 			}
-			*p = proxyRepr{key: key, value: value, known: true}
+			*p = carried{key: key, value: value, known: true}
 		}
 	}
-	return proxies
+	return all
 }
 
-// otherSinks is the representation that the sinks of h other than proxies
-// share.
+// otherSinks is the representation that those sinks of h share that have a
+// codec.
 func otherSinks(m *manifest.Manifest, h *manifest.Handler) (key, value abi.Repr) {
 	known := false
 	for _, s := range h.Sinks {
-		if s.Kind == manifest.EndpointProxy {
+		if carries(s.Kind) {
 			continue
 		}
 		k, v := (&binder{m: m}).repr(s.Endpoint)

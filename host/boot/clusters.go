@@ -58,7 +58,7 @@ type clusters struct {
 func connect(ctx context.Context, b *Build, o Options) (*clusters, error) {
 	c := &clusters{m: b.Manifest, o: o, servers: make([]string, len(b.Manifest.Clusters)), largest: make([]int, len(b.Manifest.Clusters))}
 	for i := range c.servers {
-		if len(b.topics(i)) == 0 {
+		if len(b.topics(i)) == 0 && !b.hasInternal(i) {
 			continue
 		}
 		var err error
@@ -91,6 +91,11 @@ func (b *Build) topics(cluster int) []int {
 	for _, s := range b.Topology.Outputs {
 		add(s.Endpoint)
 	}
+	for i, at := range b.cacheClusters() {
+		if c := &b.Manifest.Caches[i]; c.Kind == manifest.CacheGlobal && at >= 0 {
+			add(manifest.Endpoint{Kind: manifest.EndpointTopic, Index: c.TopicIndex})
+		}
+	}
 	return ids
 }
 
@@ -111,7 +116,19 @@ func (c *clusters) prepare(ctx context.Context, b *Build, dry bool) (map[string]
 			return nil, nil, err
 		}
 		more, err := prepareCluster(ctx, b, admin, ids, dry, partitions, ownMaxMessage(cfg), &c.largest[i])
+		if err == nil {
+			var refused manifest.Errors
+			refused, err = c.checkGroup(ctx, b, admin, i)
+			more = append(more, refused...)
+		}
 		err = errors.Join(err, admin.Close())
+		if err != nil {
+			return nil, nil, err
+		}
+		found = append(found, more...)
+	}
+	if found.Fatal() == nil {
+		more, err := c.prepareInternal(ctx, b, dry, partitions)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -151,6 +168,7 @@ func prepareCluster(ctx context.Context, b *Build, admin *kafka.Admin, ids []int
 				"write the real number, or leave partitions out to take the topic as it is"))
 		}
 		partitions[topicKey(spec.Cluster, t.Name)] = t.Partitions
+		b.identify(spec.Cluster, t)
 		b.limit(spec.Cluster, t, own)
 		*largest = max(*largest, topicLimit(t))
 	}

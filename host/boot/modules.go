@@ -116,7 +116,7 @@ func loadKey(k module.LoadKind) string {
 // manifest's handlers.
 func (s *Modules) Bind(m *manifest.Manifest) ([]*abi.Init, manifest.Errors) {
 	inits := make([]*abi.Init, len(m.Modules))
-	proxies := proxyReprs(m)
+	carried := carriedReprs(m)
 	var found manifest.Errors
 	for i := range m.Handlers {
 		h := &m.Handlers[i]
@@ -124,7 +124,7 @@ func (s *Modules) Bind(m *manifest.Manifest) ([]*abi.Init, manifest.Errors) {
 		if mod == nil {
 			continue // its error is reported already
 		}
-		b := binder{m: m, h: h, proxies: proxies, describe: mod.Describe()}
+		b := binder{m: m, h: h, carried: carried, describe: mod.Describe()}
 		binding := b.bind()
 		found = append(found, b.found...)
 		if inits[h.ModuleIndex] == nil {

@@ -27,6 +27,8 @@ type Build struct {
 	Inits []*abi.Init
 
 	modules *Modules
+	// entryLimits is what each cache's changelog takes, 0 if not known.
+	entryLimits []int
 }
 
 // BuildPlan resolves a manifest with its loaded modules. Findings with level
@@ -39,7 +41,7 @@ func BuildPlan(m *manifest.Manifest, mods *Modules) (*Build, manifest.Errors) {
 	if found.Fatal() != nil {
 		return nil, found
 	}
-	b := &Build{Manifest: m, Topology: topo, Inits: inits, modules: mods}
+	b := &Build{Manifest: m, Topology: topo, Inits: inits, modules: mods, entryLimits: make([]int, len(m.Caches))}
 	b.plan()
 	return b, found
 }
@@ -56,7 +58,9 @@ func (b *Build) plan() {
 	for i := range topo.Sources {
 		s := &topo.Sources[i]
 		b.Sources = append(b.Sources, s.Endpoint)
-		p.Sources = append(p.Sources, b.source(s.Endpoint, s.Readers))
+		src := b.source(s.Endpoint, s.Readers)
+		src.Sub, src.Lockstep = s.Sub, s.Lockstep
+		p.Sources = append(p.Sources, src)
 	}
 	for i := range topo.Proxies {
 		p.Proxies = append(p.Proxies, len(p.Sources))
@@ -65,7 +69,7 @@ func (b *Build) plan() {
 	}
 	connector := make([]int, len(topo.Outputs))
 	for i := range topo.Outputs {
-		if topo.Outputs[i].Kind != manifest.EndpointTopic {
+		if k := topo.Outputs[i].Kind; k != manifest.EndpointTopic && k != manifest.EndpointRepartition {
 			connector[i] = len(b.Connectors)
 			b.Connectors = append(b.Connectors, topo.Outputs[i].Endpoint)
 		}
@@ -74,6 +78,7 @@ func (b *Build) plan() {
 	for i := range topo.Handlers {
 		p.Handlers = append(p.Handlers, b.handler(i, connector, p.Proxies, bindings))
 	}
+	b.planState(p)
 	if len(topo.Loops) > 0 {
 		p.TopicCycle = fmt.Sprint(topo.Loops[0].Path)
 	}
@@ -101,6 +106,9 @@ func (b *Build) source(e manifest.Endpoint, rs []topology.Reader) host.Source {
 		if t.Start.Kind == manifest.StartTime {
 			s.Start.Time = t.Start.Time.UnixMilli()
 		}
+	case manifest.EndpointRepartition:
+		r := &b.Manifest.Repartitions[e.Index]
+		s.Kind, s.Cluster, s.Topic, s.Internal = host.SourceTopic, r.Cluster, r.Name, true
 	}
 	return s
 }
@@ -125,7 +133,8 @@ func codecOf(c manifest.Codec) codec.Codec {
 
 func (b *Build) handler(i int, connector, proxies, bindings []int) host.Handler {
 	mh, th := &b.Manifest.Handlers[i], &b.Topology.Handlers[i]
-	h := host.Handler{ID: mh.ID, Module: mh.ModuleIndex, Binding: bindings[mh.ModuleIndex]}
+	h := host.Handler{ID: mh.ID, Module: mh.ModuleIndex, Binding: bindings[mh.ModuleIndex], Staged: b.Manifest.Modules[mh.ModuleIndex].Limits.Staged}
+	h.Caches = b.handlerCaches(i)
 	bindings[mh.ModuleIndex]++
 	if mod := b.modules.list[mh.ModuleIndex]; mod != nil {
 		h.ModuleSHA256 = mod.SHA256()
@@ -139,6 +148,9 @@ func (b *Build) handler(i int, connector, proxies, bindings []int) host.Handler 
 		case mh.Sinks[j].Kind == manifest.EndpointTopic:
 			t := &b.Manifest.Topics[mh.Sinks[j].Index]
 			s.Cluster, s.Topic, s.Key = t.Cluster, t.Name, codecOf(t.KeyCodec)
+		case mh.Sinks[j].Kind == manifest.EndpointRepartition:
+			r := &b.Manifest.Repartitions[mh.Sinks[j].Index]
+			s.Cluster, s.Topic = r.Cluster, r.Name
 		default:
 			s.Kind, s.Connector = host.SinkConnector, connector[ts.Index]
 		}
@@ -177,9 +189,33 @@ func (b *Build) workers(partitions map[string]int) []int {
 		}
 	}
 	if len(clusters) == 0 {
-		return []int{0}
+		return []int{b.Topology.Home}
 	}
 	return clusters
+}
+
+// handlerCaches lists the caches of a handler in the order in which its
+// module declares them, which is that of its binding.
+func (b *Build) handlerCaches(i int) []int {
+	mh := &b.Manifest.Handlers[i]
+	init := b.Inits[mh.ModuleIndex]
+	if init == nil {
+		return nil
+	}
+	var ids []int
+	for k := range init.Bindings {
+		if init.Bindings[k].Name != mh.ID {
+			continue
+		}
+		for _, name := range init.Bindings[k].Caches {
+			for _, c := range mh.Caches {
+				if c.Name == name {
+					ids = append(ids, c.CacheIndex)
+				}
+			}
+		}
+	}
+	return ids
 }
 
 func topicKey(cluster int, topic string) string { return fmt.Sprintf("%d/%s", cluster, topic) }

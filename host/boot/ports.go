@@ -48,15 +48,19 @@ func (a *App) backends() host.Backends {
 		Invoker: func(ctx context.Context, i, worker int, state module.State) (host.Invoker, error) {
 			return a.build.Invoker(ctx, i, worker, state, a.o.logger(), a.metric)
 		},
-		Source: func(_ context.Context, i int) (host.ConnectorSource, error) { return a.source(i) },
-		Sink:   func(_ context.Context, i int) (host.ConnectorSink, error) { return a.sink(i) },
-		Clock:  SystemClock(),
+		Source:    func(_ context.Context, i int) (host.ConnectorSource, error) { return a.source(i) },
+		Sink:      func(_ context.Context, i int) (host.ConnectorSink, error) { return a.sink(i) },
+		LogReader: a.logReader,
+		LogBounds: a.logBounds,
+		Store:     a.store,
+		Purge:     a.purge,
+		Clock:     SystemClock(),
 	}
 }
 
 func (a *App) consumer(_ context.Context, cluster, worker int) (host.Consumer, error) {
 	c := &a.build.Manifest.Clusters[cluster]
-	cfg := kafka.ConsumerConfig{ClientConfig: a.clusters.client(cluster), Group: c.Group}
+	cfg := kafka.ConsumerConfig{ClientConfig: a.clusters.client(cluster), Group: c.Group, Assignor: a.build.assignor(cluster), QueueBytes: int(a.budget.Fetch) / a.workers}
 	cfg.OnStats = a.stats.observe(fmt.Sprintf("%s/consumer/%d", c.Name, worker))
 	if a.build.Manifest.Membership == manifest.Static {
 		cfg.InstanceID = fmt.Sprintf("%s-%s-%d", a.build.Manifest.Name, a.state.hostID, worker)
@@ -68,11 +72,23 @@ func (a *App) consumer(_ context.Context, cluster, worker int) (host.Consumer, e
 }
 
 func (a *App) producer(_ context.Context, cluster, worker int) (host.Producer, error) {
-	cfg := kafka.ProducerConfig{ClientConfig: a.clusters.client(cluster)}
+	return a.newProducer(cluster, worker)
+}
+
+// transactionTimeout is how long a transaction may stay open: an interval, the
+// slowest batch, and some patience.
+const transactionTimeout = 30 * time.Second
+
+func (a *App) newProducer(cluster, worker int) (*kafka.Producer, error) {
+	cfg := kafka.ProducerConfig{ClientConfig: a.clusters.client(cluster), QueueBytes: int(a.budget.Produce) / a.workers}
 	allowLarge(&cfg.ClientConfig, a.clusters.largest[cluster])
 	cfg.OnStats = a.stats.observe(fmt.Sprintf("%s/producer/%d", a.build.Manifest.Clusters[cluster].Name, worker))
 	if a.build.Manifest.Profile == manifest.Latency {
 		cfg.Linger = time.Millisecond
+	}
+	if a.build.Plan.ExactlyOnce {
+		cfg.TransactionalID = a.transactionalID(worker)
+		cfg.TransactionTimeout = a.build.Manifest.CommitInterval + transactionTimeout
 	}
 	return kafka.NewProducer(cfg)
 }

@@ -121,6 +121,7 @@ const (
 	CodeNotAuthorised      Code = "SLP506"
 	CodeNoCommittedOffset  Code = "SLP507"
 	CodeTopicCreateRefused Code = "SLP508"
+	CodeInternalTopic      Code = "SLP509"
 )
 
 // Stage is when a finding can be made.

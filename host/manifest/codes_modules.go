@@ -144,4 +144,9 @@ var brokerCodes = [...]Explanation{
 		Text: "The broker refuses the number of partitions, the replication factor or a property of [topic.ID.config]. The message has its reason.",
 		Bad:  "[topic.orders]\ncreate = true\nreplication = 3", Good: "[topic.orders]\ncreate = true\nreplication = 1",
 	},
+	{
+		Code: CodeInternalTopic, Title: "an internal topic does not fit the manifest",
+		Text: "A changelog has as many partitions as the inputs of its sub-topology, a repartition topic as many as the manifest says, and both keep their records in a way that the host relies on. The number cannot change while there is state: what is stored would belong to other keys. Go back to the old number, or start over with sliphost reset.",
+		Bad:  "[repartition.by-city]\npartitions = 8", Good: "[repartition.by-city]\npartitions = 4",
+	},
 }
