@@ -40,7 +40,8 @@ func (w *worker) commitTransaction(ctx context.Context) error {
 		}
 		group, err := w.consumer.GroupMetadata()
 		if err != nil {
-			return w.transactionError("ask for the membership", err)
+			// Nothing is sent yet, and without a membership nothing can be.
+			return w.transactionError("commit", &abortable{"no membership to commit under: " + err.Error()})
 		}
 		crashpoint.At("commit-before-offsets")
 		if !skipOffsets(w) {
