@@ -16,6 +16,7 @@ import (
 
 	"github.com/sliphost/sliphost/host"
 	"github.com/sliphost/sliphost/host/metrics"
+	"github.com/sliphost/sliphost/state"
 )
 
 // Host is what a server asks about. Its methods are called from any goroutine.
@@ -25,6 +26,9 @@ type Host interface {
 	Ready() bool
 	// Lags is what is known of the lag of owned partitions.
 	Lags() []metrics.Lag
+	// Caches describes the caches, Inquire reads one; see host.Host.
+	Caches() []host.CacheInfo
+	Inquire(ctx context.Context, q *host.Inquiry) (page *state.Page, more bool, err error)
 }
 
 // Config describes a server. The strings are shown in the status.
@@ -85,7 +89,7 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 		}
 		s.address = tcp.Addr().String()
 		s.serve(tcp, s.handler(allowedHosts(c.HTTP)))
-		c.Logger.Info("answering on HTTP", "url", "http://"+s.address, "paths", paths())
+		c.Logger.Info("answering on HTTP", "url", "http://"+s.address, "paths", paths(false))
 	}
 	s.serve(socket, s.handler(nil))
 	return s, nil
