@@ -58,6 +58,9 @@ type InquiryError struct {
 
 func (e *InquiryError) Error() string { return e.Reason }
 
+// Page is a stretch of a cache.
+type Page = state.Page
+
 // inquiry is one question on its way to a worker. The worker owns page until
 // it answers; whoever gave up waiting leaves all of it to the worker.
 type inquiry struct {
@@ -138,7 +141,7 @@ func (h *Host) owned(sub int) []CachePart {
 // are the caller's; more says that some are left behind the last one. An error
 // that is an *InquiryError is for people; it waits a few seconds at most. Safe
 // for concurrent use.
-func (h *Host) Inquire(ctx context.Context, q *Inquiry) (page *state.Page, more bool, err error) {
+func (h *Host) Inquire(ctx context.Context, q *Inquiry) (page *Page, more bool, err error) {
 	cache := -1
 	for i := range h.plan.Caches {
 		if h.plan.Caches[i].ID == q.Cache {
@@ -170,7 +173,7 @@ func elsewhere(q *Inquiry) error {
 	return &InquiryError{Elsewhere: true, Reason: fmt.Sprintf("this process does not own partition %d of cache %q", q.Partition, q.Cache)}
 }
 
-func (h *Host) inquireGlobal(cache int, q *Inquiry) (*state.Page, bool, error) {
+func (h *Host) inquireGlobal(cache int, q *Inquiry) (*Page, bool, error) {
 	c := &h.plan.Caches[cache]
 	switch {
 	case q.Partition != 0:
@@ -195,7 +198,7 @@ func (g *globals) phase(cluster int, store *state.Store) string {
 
 // inquire hands a question to the worker and waits for the answer. Any
 // goroutine may call it.
-func (w *worker) inquire(ctx context.Context, in *inquiry) (*state.Page, bool, error) {
+func (w *worker) inquire(ctx context.Context, in *inquiry) (*Page, bool, error) {
 	timer := time.NewTimer(inquiryTimeout)
 	defer timer.Stop()
 	draining := w.host.draining.Done()

@@ -11,7 +11,6 @@ import (
 
 	"github.com/sliphost/sliphost/host"
 	"github.com/sliphost/sliphost/host/boot"
-	"github.com/sliphost/sliphost/state"
 )
 
 // cacheFlags are what the commands about caches have in common.
@@ -173,7 +172,7 @@ func bounds(info *host.CacheInfo, s *boot.Scan, prefix, from, to string) error {
 		*b.key = key
 	}
 	if prefix != "" {
-		if k != state.KeyBytes && k != state.KeyString {
+		if info.Key != "bytes" && info.Key != "string" {
 			return usagef("--prefix is for string and bytes keys; those of cache %q are of type %s: use --from and --to", info.ID, info.Key)
 		}
 		s.To = afterPrefix(s.From)

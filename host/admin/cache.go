@@ -11,7 +11,6 @@ import (
 	"strconv"
 
 	"github.com/sliphost/sliphost/host"
-	"github.com/sliphost/sliphost/state"
 )
 
 // What handlers keep is shown on the socket alone: any user of the machine may
@@ -57,7 +56,7 @@ func (s *Server) showEntries(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, "application/json", newCachePage(q, page, more))
 }
 
-func newCachePage(q *host.Inquiry, page *state.Page, more bool) *CachePage {
+func newCachePage(q *host.Inquiry, page *host.Page, more bool) *CachePage {
 	out := &CachePage{Cache: q.Cache, Partition: q.Partition, Entries: make([]CacheEntry, page.Len()), More: more}
 	for i := range out.Entries {
 		key, value := page.Entry(i)

@@ -14,7 +14,6 @@ import (
 
 	"github.com/sliphost/sliphost/host"
 	"github.com/sliphost/sliphost/host/metrics"
-	"github.com/sliphost/sliphost/state"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -130,7 +129,7 @@ func (h *fakeHost) Caches() []host.CacheInfo {
 
 // Inquire has the keys 0x00 to 0x09 in partition 1 of counts, and answers as
 // many as are asked for.
-func (h *fakeHost) Inquire(_ context.Context, q *host.Inquiry) (*state.Page, bool, error) {
+func (h *fakeHost) Inquire(_ context.Context, q *host.Inquiry) (*host.Page, bool, error) {
 	switch {
 	case q.Cache != "counts":
 		return nil, false, &host.InquiryError{Unknown: true, Reason: "there is no such cache"}
@@ -139,7 +138,7 @@ func (h *fakeHost) Inquire(_ context.Context, q *host.Inquiry) (*state.Page, boo
 	case q.Partition != 1:
 		return nil, false, &host.InquiryError{Elsewhere: true, Reason: "it is not here"}
 	}
-	page := &state.Page{}
+	page := &host.Page{}
 	for n := range byte(10) {
 		key := []byte{n}
 		if bytes.Compare(key, q.From) >= 0 && (q.To == nil || bytes.Compare(key, q.To) < 0) && page.Len() < q.Limit {

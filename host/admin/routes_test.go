@@ -182,7 +182,7 @@ func TestStatusDocument(t *testing.T) {
 			}},
 			"workers": []any{map[string]any{"id": 0.0, "cluster": "main", "partitions": []any{map[string]any{
 				"source": "flights", "topic": "flights", "partition": 1.0, "next": 9.0, "committed": 8.0, "stopped": "the handler fails",
-			}}}},
+			}}, "tasks": nil, "restore_remaining": 0.0, "restored": 0.0, "staged_bytes": 0.0, "unwritten_bytes": 0.0, "cache_hits": 0.0, "cache_misses": 0.0}},
 			"ready": false, "not_ready": []any{"the host is draining: it finishes the records in hand, commits and ends"},
 			"manifest": "/flights/manifest.toml", "generation": 1.0, "version": "v0.1.0",
 			"lag": 42.0, "lags": []any{

@@ -16,7 +16,6 @@ import (
 
 	"github.com/sliphost/sliphost/host"
 	"github.com/sliphost/sliphost/host/metrics"
-	"github.com/sliphost/sliphost/state"
 )
 
 // Host is what a server asks about. Its methods are called from any goroutine.
@@ -28,7 +27,7 @@ type Host interface {
 	Lags() []metrics.Lag
 	// Caches describes the caches, Inquire reads one; see host.Host.
 	Caches() []host.CacheInfo
-	Inquire(ctx context.Context, q *host.Inquiry) (page *state.Page, more bool, err error)
+	Inquire(ctx context.Context, q *host.Inquiry) (page *host.Page, more bool, err error)
 }
 
 // Config describes a server. The strings are shown in the status.

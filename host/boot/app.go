@@ -166,6 +166,6 @@ func (a *App) BatchTimes() []*host.Histogram { return a.host.BatchTimes() }
 func (a *App) Caches() []host.CacheInfo { return a.host.Caches() }
 
 // Inquire reads a cache; see host.Host.
-func (a *App) Inquire(ctx context.Context, q *host.Inquiry) (*state.Page, bool, error) {
+func (a *App) Inquire(ctx context.Context, q *host.Inquiry) (*host.Page, bool, error) {
 	return a.host.Inquire(ctx, q)
 }
