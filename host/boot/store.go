@@ -44,15 +44,15 @@ func openCaches(dir, app string, caches []state.Cache, budget Budget, o Options)
 	if report.Rebuilt {
 		o.logger().Warn("the state on disk was damaged; the caches are read from their changelogs", "reason", report.Reason)
 	}
-	store, err := state.Open(db, state.Config{
-		App: app, Caches: caches, RecordCache: budget.RecordCache, FlushBytes: budget.Unwritten, Log: o.logger(),
-	})
+	config := state.Config{
+		App: app, Caches: caches, Fresh: report.Created,
+		RecordCache: budget.RecordCache, FlushBytes: budget.Unwritten, Log: o.logger(),
+	}
+	store, err := state.Open(db, config)
 	if errors.Is(err, state.ErrCorrupt) {
 		o.logger().Warn("the state on disk is damaged; the caches are read from their changelogs", "reason", err)
 		if err = db.Recreate(); err == nil {
-			store, err = state.Open(db, state.Config{
-				App: app, Caches: caches, RecordCache: budget.RecordCache, FlushBytes: budget.Unwritten, Log: o.logger(),
-			})
+			store, err = state.Open(db, config)
 		}
 	}
 	if err != nil {
