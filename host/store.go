@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 	"time"
 
 	"github.com/sliphost/sliphost/host/crashpoint"
@@ -73,7 +74,9 @@ func (w *worker) keepStore(ctx context.Context, now time.Time) error {
 	if w.suspended != nil {
 		return w.tryStore(ctx, now)
 	}
-	crashpoint.At("store-before-write")
+	if w.overlay.Unwritten() > 0 {
+		crashpoint.At("store-before-write")
+	}
 	err := w.overlay.Maintain(now, false)
 	if err == nil {
 		return nil
@@ -95,7 +98,8 @@ func (w *worker) suspendAgain(now time.Time) {
 	w.log.Error("the state store cannot be written; processing is suspended until it can", "error", w.suspended, "wait", wait, "tries", w.suspendedTries)
 }
 
-// reopenEvery is after how many vain tries the store is closed and opened.
+// reopenEvery is after how many vain tries the store is closed and opened. A
+// full disk needs room and nothing else.
 const reopenEvery = 3
 
 // tryStore looks whether the store can be written again.
@@ -103,7 +107,7 @@ func (w *worker) tryStore(ctx context.Context, now time.Time) error {
 	if now.Before(w.resumeAt) {
 		return nil
 	}
-	if w.suspendedTries%reopenEvery == 0 {
+	if w.suspendedTries%reopenEvery == 0 && !errors.Is(w.suspended, syscall.ENOSPC) {
 		if err := w.backends.Store.Reopen(); errors.Is(err, state.ErrCorrupt) {
 			return w.storeBroke(ctx, w.storeError(err))
 		}

@@ -240,6 +240,14 @@ func (m *machine) land(ok bool) {
 		}
 		mo.flying = nil
 	}
+	// The overlay has not noticed yet. Partitions without owner that were part
+	// of the write are busy until its goroutine is done; another write passes
+	// over them till then.
+	m.s.mu.Lock()
+	for len(m.s.busy) > 0 {
+		m.s.free.Wait()
+	}
+	m.s.mu.Unlock()
 }
 
 // reach is what a write of overlay i makes durable.

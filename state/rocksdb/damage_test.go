@@ -366,11 +366,11 @@ func TestNewerFormatIsRefused(t *testing.T) {
 	put(t, d, 1, "k", "v")
 	d.Close()
 	path := filepath.Join(dir, markerName)
-	os.WriteFile(path, []byte("sliphost state, format 9\n"), 0o644)
+	os.WriteFile(path, []byte("state of sliphost, format 9\n"), 0o644)
 	if _, _, err := Open(dir, testOptions()); err == nil || !strings.Contains(err.Error(), "format 9") {
 		t.Fatalf("error %v", err)
 	}
-	os.WriteFile(path, []byte("sliphost state, format 1\n"), 0o644)
+	os.WriteFile(path, []byte("state of sliphost, format 1\n"), 0o644)
 	d, _ = mustOpen(t, dir, testOptions())
 	wantValue(t, d, 1, "k", "v")
 }

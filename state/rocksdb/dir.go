@@ -15,7 +15,7 @@ import (
 
 const (
 	markerName = "SLIPHOST"
-	marker     = "sliphost state, format "
+	marker     = "state of sliphost, format "
 	format     = 1
 )
 
@@ -48,7 +48,7 @@ func claim(dir string) (*place, error) {
 		}
 		for _, e := range all {
 			if e.Name() != markerName {
-				return nil, fmt.Errorf("%s: %w: there is %s, but no %s, which sliphost makes first: name an empty directory, or remove this one if nobody needs it", dir, ErrForeign, e.Name(), markerName)
+				return nil, fmt.Errorf("%s: %w: there is %s, but not the file %s, with which a state directory begins: name an empty directory, or remove this one if nobody needs it", dir, ErrForeign, e.Name(), markerName)
 			}
 		}
 	}
