@@ -161,3 +161,11 @@ func (a *App) Close() error {
 
 // BatchTimes returns each worker's histogram of batch times.
 func (a *App) BatchTimes() []*host.Histogram { return a.host.BatchTimes() }
+
+// Caches describes the caches; see host.Host.
+func (a *App) Caches() []host.CacheInfo { return a.host.Caches() }
+
+// Inquire reads a cache; see host.Host.
+func (a *App) Inquire(ctx context.Context, q *host.Inquiry) (*host.Page, bool, error) {
+	return a.host.Inquire(ctx, q)
+}
