@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"syscall"
 	"time"
 
 	"github.com/sliphost/sliphost/host/crashpoint"
@@ -98,8 +97,8 @@ func (w *worker) suspendAgain(now time.Time) {
 	w.log.Error("the state store cannot be written; processing is suspended until it can", "error", w.suspended, "wait", wait, "tries", w.suspendedTries)
 }
 
-// reopenEvery is after how many vain tries the store is closed and opened. A
-// full disk needs room and nothing else.
+// reopenEvery is after how many vain tries the store is closed and opened: an
+// engine may refuse all writes after one failed, also when there is room again.
 const reopenEvery = 3
 
 // tryStore looks whether the store can be written again.
@@ -107,7 +106,7 @@ func (w *worker) tryStore(ctx context.Context, now time.Time) error {
 	if now.Before(w.resumeAt) {
 		return nil
 	}
-	if w.suspendedTries%reopenEvery == 0 && !errors.Is(w.suspended, syscall.ENOSPC) {
+	if w.suspendedTries%reopenEvery == 0 {
 		if err := w.backends.Store.Reopen(); errors.Is(err, state.ErrCorrupt) {
 			return w.storeBroke(ctx, w.storeError(err))
 		}
