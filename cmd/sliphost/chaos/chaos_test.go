@@ -54,7 +54,6 @@ func TestAtLeastOnceIsNotExactlyOnce(t *testing.T) {
 
 // TestSeededBugsAreRefused makes sure that the checker is awake.
 func TestSeededBugsAreRefused(t *testing.T) {
-	requireBugs(t)
 	b := kafkatest.Embedded(t)
 	for _, tag := range slices.Sorted(maps.Keys(bugs)) {
 		t.Run(tag, func(t *testing.T) {

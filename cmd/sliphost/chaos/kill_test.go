@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"syscall"
-	"testing"
 	"time"
 
 	"github.com/sliphost/sliphost/cmd/sliphost/chaos/checker"
@@ -160,7 +159,7 @@ func negativeControl(a *app, checks []string) {
 		last.kill()
 		a.runWith("a", nil).stop(a.t) // ends the transaction that the other left open
 	}
-	a.judge()
+	a.judge("a")
 	found := a.findings.Checks()
 	a.t.Logf("found by %v:\n%s", found, a.findings.Report(2))
 	result := fmt.Sprintf("refused by %v", found)
@@ -187,7 +186,7 @@ func control(a *app) {
 	h.stop(a.t)
 	a.drain("a")
 	a.delivery = checker.ExactlyOnce
-	a.judge()
+	a.judge("a")
 	found := a.findings.Checks()
 	if !slices.Contains(found, "C4") {
 		a.t.Errorf("outputs of no transaction pass for exactly once: only %v found something", found)
@@ -201,11 +200,4 @@ var bugs = map[string][]string{
 	"bug_loss":  {"C1"},
 	"bug_order": {"C3"},
 	"bug_state": {"C5"},
-}
-
-func requireBugs(t *testing.T) {
-	t.Helper()
-	if !exactlyOnce(t) {
-		t.Skip("the seeded bugs come with exactly_once")
-	}
 }
