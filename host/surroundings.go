@@ -94,6 +94,7 @@ func (w *worker) recordsGone(in *input, at int64, b abi.Bounds) (int64, error) {
 // holds with what the group committed and restores the difference.
 func (w *worker) enter(ctx context.Context) error {
 	w.entering = false
+	defer w.publish()
 	var ready []*task
 	for _, t := range w.tasks {
 		if t.phase == taskWaiting && w.complete(t) {
