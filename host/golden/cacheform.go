@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/sliphost/sliphost/host/codec"
-	"github.com/sliphost/sliphost/state"
+	"github.com/sliphost/sliphost/host/manifest"
 )
 
 // The SDKs write numbers as 8 bytes, little endian, and begin the keys of a
@@ -21,16 +21,30 @@ const (
 	signBit     = 1 << 63
 )
 
+// keyType is the type of a cache's keys: its name, and how the store turns text
+// into a key, tells whether bytes are one, and turns one into text.
+type keyType struct {
+	name  manifest.KeyType
+	forms interface {
+		Parse(dst []byte, text string) ([]byte, error)
+		Check(stored []byte) error
+		Text(stored []byte) string
+	}
+}
+
+// isText says that keys are sequences of bytes.
+func (k keyType) isText() bool { return k.name == manifest.KeyBytes || k.name == manifest.KeyString }
+
 // stored returns the key as the store has it.
-func (e *entry) stored(typ state.KeyType) ([]byte, error) {
+func (e *entry) stored(typ keyType) ([]byte, error) {
 	if e.raw != nil {
-		return e.raw, typ.Check(e.raw)
+		return e.raw, typ.forms.Check(e.raw)
 	}
 	var b []byte
 	if e.inWindow {
 		b = binary.BigEndian.AppendUint64(b, uint64(e.window)^signBit)
 	}
-	return typ.Parse(b, e.key)
+	return typ.forms.Parse(b, e.key)
 }
 
 // encoded returns the value as a handler would have written it.
@@ -69,15 +83,15 @@ type held struct {
 // entry returns how a test would write h. What handlers wrote does not say what
 // it is: text that can be read is text, a list or map in msgpack is JSON, 8
 // bytes may be a number and the start of a window.
-func (h *held) entry(typ state.KeyType) *entry {
+func (h *held) entry(typ keyType) *entry {
 	e := &entry{partition: h.partition}
 	switch start, key, ok := inWindow(h.key); {
-	case typ == state.KeyBytes && !readable(h.key) && ok:
+	case typ.name == manifest.KeyBytes && !readable(h.key) && ok:
 		e.window, e.inWindow, e.key = start, true, string(key)
-	case typ == state.KeyBytes && !readable(h.key):
+	case typ.name == manifest.KeyBytes && !readable(h.key):
 		e.raw = h.key
 	default:
-		e.key = typ.Text(h.key)
+		e.key = typ.forms.Text(h.key)
 	}
 	e.value, e.form = h.value, formBytes
 	if readable(h.value) {
@@ -137,7 +151,7 @@ func (e *entry) text() string {
 }
 
 // block writes an entry as the keys of a block.
-func (e *entry) block(typ state.KeyType, withPartition bool) string {
+func (e *entry) block(typ keyType, withPartition bool) string {
 	var b strings.Builder
 	if e.inWindow {
 		b.WriteString("window = \"" + windowText(e.window) + "\"\n")
@@ -145,7 +159,7 @@ func (e *entry) block(typ state.KeyType, withPartition bool) string {
 	switch {
 	case e.raw != nil:
 		b.WriteString("key_base64 = \"" + base64.StdEncoding.EncodeToString(e.raw) + "\"\n")
-	case typ == state.KeyBytes || typ == state.KeyString:
+	case typ.isText():
 		b.WriteString("key = " + tomlText(e.key) + "\n")
 	default:
 		b.WriteString("key = " + e.key + "\n")

@@ -10,16 +10,16 @@ import (
 	"github.com/sliphost/sliphost/host"
 	"github.com/sliphost/sliphost/host/hosttest"
 	"github.com/sliphost/sliphost/host/manifest"
-	"github.com/sliphost/sliphost/state"
 )
 
 // keeping is what a scene has for manifests with caches.
 type keeping struct {
-	engine *state.Memory
-	caches []state.Cache
-	// parts is the number of partitions of each cache.
+	// keys has the type of the keys of each cache, parts the number of its
+	// partitions.
+	keys  []keyType
 	parts []int32
-	store *state.Store
+	// caches is nil without any.
+	caches *hosttest.Caches
 }
 
 // internalTopics makes changelogs and repartition topics with the partitions
@@ -36,47 +36,40 @@ func (s *scene) internalTopics() error {
 }
 
 // keep opens the store of the manifest's caches.
-func (s *scene) keep() error {
+func (s *scene) keep() (err error) {
 	k := &s.kept
-	k.caches, k.engine = s.b.Caches(), state.NewMemory()
+	caches := s.b.Caches()
 	for i := range s.plan.Caches {
 		c := &s.plan.Caches[i]
 		c.Cluster, c.Partitions = 0, int32(s.parts[c.Topic])
 		if c.Topic != "" && s.parts[c.Topic] > 0 {
-			id, err := s.feed.broker.Identity(c.Topic)
-			if err != nil {
+			if c.Log, err = s.feed.broker.Identity(c.Topic); err != nil {
 				return err
 			}
-			c.Log = id
 		}
+		k.keys = append(k.keys, keyType{s.b.Manifest.Caches[i].Key, caches[i].Key})
 		k.parts = append(k.parts, c.Partitions)
 	}
-	return s.openStore()
-}
-
-func (s *scene) openStore() (err error) {
-	if len(s.kept.caches) > 0 {
-		s.kept.store, err = state.Open(s.kept.engine, state.Config{App: s.plan.App, Caches: s.kept.caches, Log: s.log})
-		s.feed.store = s.kept.store
+	if len(caches) > 0 {
+		k.caches, err = hosttest.NewCaches(s.plan.App, caches, s.log)
+		s.feed.caches = k.caches
 	}
 	return err
 }
 
-// reopenStore is what a new process does.
-func (s *scene) reopenStore() error {
-	if err := s.closeStore(); err != nil {
-		return err
+// restart is what a new process finds.
+func (s *scene) restart() error {
+	if s.kept.caches == nil {
+		return nil
 	}
-	s.kept.engine = s.kept.engine.Restart()
-	return s.openStore()
+	return s.kept.caches.Restart()
 }
 
-func (s *scene) closeStore() (err error) {
-	if s.kept.store != nil {
-		err = s.kept.store.Close()
-		s.kept.store = nil
+func (s *scene) close() error {
+	if s.kept.caches == nil {
+		return nil
 	}
-	return err
+	return s.kept.caches.Close()
 }
 
 // cacheOf finds the cache that a test names.
@@ -86,9 +79,9 @@ func (s *scene) cacheOf(t *cacheTest) (int, error) {
 	switch {
 	case i < 0:
 		return 0, s.at(at, "%s has no cache %q", s.b.Manifest.File, t.name)
-	case s.plan.Caches[i].Kind == state.Local:
+	case s.b.Manifest.Caches[i].Kind == manifest.CacheLocal:
 		return 0, s.at(at, "cache %q is local: it is empty before the run and gone after it", t.name)
-	case s.plan.Caches[i].Kind == state.Global && len(t.before) > 0:
+	case s.b.Manifest.Caches[i].Kind == manifest.CacheGlobal && len(t.before) > 0:
 		return 0, s.at(at, "cache %q is global: what it holds are the records of topic %q, which an [[input]] can give", t.name, s.b.Manifest.Caches[i].Topic)
 	case s.kept.parts[i] == 0:
 		return 0, s.at(at, "no handler uses cache %q", t.name)
@@ -123,48 +116,31 @@ func (s *scene) fill() error {
 // checkEntry says what is wrong with an entry.
 func (s *scene) checkEntry(cache int, e *entry) error {
 	at := &block{at: e.at}
-	if _, err := e.stored(s.kept.caches[cache].Key); err != nil {
+	if _, err := e.stored(s.kept.keys[cache]); err != nil {
 		return s.at(at, "%s", err)
 	}
 	if _, err := e.encoded(); err != nil {
 		return s.at(at, "value: %s", err)
 	}
 	if n := s.kept.parts[cache]; e.partition >= n {
-		return s.at(at, "cache %q has partitions 0 to %d, not %d", s.kept.caches[cache].Name, n-1, e.partition)
+		return s.at(at, "cache %q has partitions 0 to %d, not %d", s.plan.Caches[cache].ID, n-1, e.partition)
 	}
 	return nil
 }
 
-// fillCache writes entries into a cache as committed ones, which no changelog
-// has: its position is the beginning.
-func (s *scene) fillCache(cache int, entries []*entry) (err error) {
-	if len(entries) == 0 {
-		return nil
-	}
-	o := s.kept.store.Overlay()
-	defer func() { err = errors.Join(err, o.Close()) }()
-	o.SetTime(s.f.now.UnixMilli())
-	parts := map[int32]*state.Partition{}
+// fillCache writes entries into a cache.
+func (s *scene) fillCache(cache int, entries []*entry) error {
 	for _, e := range entries {
 		n, err := s.partitionOf(cache, e)
 		if err != nil {
 			return err
 		}
-		p := parts[n]
-		if p == nil {
-			if p, err = o.Attach(cache, n); err != nil {
-				return err
-			}
-			parts[n] = p
-			p.SetPosition(state.Position{Log: s.plan.Caches[cache].Log})
-		}
-		key, _ := e.stored(s.kept.caches[cache].Key)
+		key, _ := e.stored(s.kept.keys[cache])
 		value, _ := e.encoded()
-		if err := p.Put(key, value); err != nil {
+		if err := s.kept.caches.Put(cache, n, s.plan.Caches[cache].Log, s.f.now.UnixMilli(), key, value); err != nil {
 			return s.at(&block{at: e.at}, "%s", err)
 		}
 	}
-	o.Commit()
 	return nil
 }
 
@@ -172,12 +148,12 @@ func (s *scene) fillCache(cache int, entries []*entry) (err error) {
 // producer sent it.
 func (s *scene) partitionOf(cache int, e *entry) (int32, error) {
 	n := s.kept.parts[cache]
-	switch typ := s.kept.caches[cache].Key; {
+	switch typ := s.kept.keys[cache]; {
 	case e.partition >= 0:
 		return e.partition, nil
 	case n == 1:
 		return 0, nil
-	case e.raw == nil && (typ == state.KeyBytes || typ == state.KeyString):
+	case e.raw == nil && typ.isText():
 		key, err := (&entry{key: e.key}).stored(typ)
 		return hosttest.Partition(key, int(n)), err
 	}
@@ -186,31 +162,15 @@ func (s *scene) partitionOf(cache int, e *entry) (int32, error) {
 
 // held returns what a cache holds.
 func (s *scene) held(cache int) (all []held, err error) {
-	o := s.kept.store.Overlay()
-	defer func() { err = errors.Join(err, o.Close()) }()
 	parts := s.kept.parts[cache]
-	if s.plan.Caches[cache].Kind == state.Global {
+	if s.b.Manifest.Caches[cache].Kind == manifest.CacheGlobal {
 		parts = 1
 	}
 	for n := range parts {
-		p, err := o.Attach(cache, n)
+		err := s.kept.caches.Each(cache, n, func(key, value []byte) { all = append(all, held{n, key, value}) })
 		if err != nil {
 			return nil, err
 		}
-		page := state.Page{Limit: 4096, MaxBytes: 1 << 20}
-		var from []byte
-		for more := true; more; {
-			page.Reset()
-			if more, err = p.Page(from, nil, false, &page); err != nil {
-				return nil, err
-			}
-			for i := range page.Len() {
-				key, value := page.Entry(i)
-				all = append(all, held{n, clone(key), clone(value)})
-				from = append(append(from[:0], key...), 0)
-			}
-		}
-		o.Detach(p)
 	}
 	return all, nil
 }
@@ -218,7 +178,7 @@ func (s *scene) held(cache int) (all []held, err error) {
 // cacheComparison is a cache's expected and real entries side by side.
 type cacheComparison struct {
 	test *cacheTest
-	typ  state.KeyType
+	typ  keyType
 	got  []*entry
 	// of is, for each expected entry, the one in got with its key, -1 for none;
 	// right says that the value is the expected one, and extra lists those that
@@ -249,12 +209,12 @@ func (s *scene) compareCaches() ([]cacheComparison, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, compareCache(t, s.kept.caches[i].Key, have))
+		all = append(all, compareCache(t, s.kept.keys[i], have))
 	}
 	return all, nil
 }
 
-func compareCache(t *cacheTest, typ state.KeyType, have []held) cacheComparison {
+func compareCache(t *cacheTest, typ keyType, have []held) cacheComparison {
 	c := cacheComparison{test: t, typ: typ}
 	keys := map[string]int32{}
 	for i := range have {

@@ -8,7 +8,6 @@ import (
 	"github.com/sliphost/sliphost/abi"
 	"github.com/sliphost/sliphost/host"
 	"github.com/sliphost/sliphost/host/hosttest"
-	"github.com/sliphost/sliphost/state"
 )
 
 // feed hands a test's inputs to the engine in the order of the file and moves
@@ -29,10 +28,10 @@ type feed struct {
 	// inputs are the records the feed put into topics, which may be outputs too.
 	inputs map[recordID]bool
 
-	// store has the global caches; polled is closed and replaced when one of
+	// caches has the global ones; polled is closed and replaced when one of
 	// their readers has applied what it read. They are read while running is set,
 	// until ended is closed, which may be nil.
-	store   *state.Store
+	caches  *hosttest.Caches
 	polled  chan struct{}
 	running bool
 	ended   <-chan struct{}
@@ -189,8 +188,8 @@ func (f *feed) await(cache int, reached map[int32]int64, ended <-chan struct{}) 
 			f.mu.Lock()
 			polled := f.polled
 			f.mu.Unlock()
-			if pos, _, err := f.store.Position(cache, p); err != nil || pos.Next > offset {
-				break // an error of the store is the run's, too
+			if f.caches.Reached(cache, p, offset) {
+				break
 			}
 			select {
 			case <-polled:

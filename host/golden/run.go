@@ -101,7 +101,7 @@ func Run(ctx context.Context, path string, o Options) (*Result, error) {
 		return r, nil
 	}
 	err = r.play(ctx, s)
-	return r, errors.Join(err, s.closeStore())
+	return r, errors.Join(err, s.close())
 }
 
 // play runs a scene and judges what came out.

@@ -78,7 +78,7 @@ func newScene(f *file, b *boot.Build, o Options) (*scene, error) {
 	}
 	errs = append(errs, s.fill())
 	if err := errors.Join(errs...); err != nil {
-		return nil, errors.Join(err, s.closeStore())
+		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
 }
@@ -238,7 +238,7 @@ func wireHeaders(hs []header) []byte {
 func (s *scene) run(ctx context.Context) error {
 	for first := true; ; first = false {
 		if !first {
-			if err := s.reopenStore(); err != nil {
+			if err := s.restart(); err != nil {
 				return err
 			}
 		}
@@ -256,7 +256,7 @@ func (s *scene) run(ctx context.Context) error {
 }
 
 func (s *scene) backends() host.Backends {
-	return host.Backends{
+	b := host.Backends{
 		Consumer: func(context.Context, int, int) (host.Consumer, error) {
 			return &consumer{Consumer: s.feed.broker.Consumer(s.plan.App), feed: s.feed}, nil
 		},
@@ -271,11 +271,14 @@ func (s *scene) backends() host.Backends {
 		},
 		LogReader: s.logReader,
 		LogBounds: s.logBounds,
-		Store:     s.kept.store,
 		Source:    func(_ context.Context, i int) (host.ConnectorSource, error) { return s.sources[i], nil },
 		Sink:      func(_ context.Context, i int) (host.ConnectorSink, error) { return s.sinks[i], nil },
 		Clock:     s.feed,
 	}
+	if s.kept.caches != nil {
+		b.Store = s.kept.caches.Store()
+	}
+	return b
 }
 
 // output is one place that handlers write to.
