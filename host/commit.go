@@ -78,7 +78,7 @@ func (w *worker) stageChangelogs() error {
 		}
 	}
 	var last *state.Partition
-	return w.overlay.Changes(func(p *state.Partition, key, value []byte) error {
+	err := w.overlay.Changes(func(p *state.Partition, key, value []byte) error {
 		if p != last {
 			last = p
 			w.touched = append(w.touched, p)
@@ -90,6 +90,7 @@ func (w *worker) stageChangelogs() error {
 		}
 		return nil
 	})
+	return w.storeError(err)
 }
 
 // sweepMost bounds the expired entries that one commit removes from a cache's
@@ -177,7 +178,9 @@ func (w *worker) commitOffsets(ctx context.Context) error {
 func (w *worker) committed() {
 	for i, in := range w.sending {
 		in.committed = w.offsets[i].Offset
-		in.task.changed = false
+		in.keepTries()
+		t := in.task
+		t.changed, t.unsettled, t.committedTime = false, false, t.streamTime
 	}
 	if w.overlay != nil {
 		for p, pos := range w.moved {
@@ -223,6 +226,9 @@ func (w *worker) giveUp(ctx context.Context, err error) error {
 	if ctx.Err() != nil || w.drain.Load() {
 		return err
 	}
+	if errors.Is(err, errStore) {
+		return w.storeBroke(ctx, err)
+	}
 	if isFatal(err) || !w.canRewind() {
 		return err
 	}
@@ -233,15 +239,20 @@ func (w *worker) giveUp(ctx context.Context, err error) error {
 	if err := w.rollback(ctx, err); err != nil {
 		return w.restart(ctx, err)
 	}
+	lost := w.consumer != nil && w.consumer.Lost()
 	for part, in := range w.inputs {
 		if refusal && w.givenUp >= carefulAfter {
 			in.careful = max(in.careful, in.next)
 		}
-		paused := in.paused
-		in.paused = false
-		err := w.consumer.Seek(part, in.rewind())
-		if err == nil && paused {
-			err = w.consumer.Resume([]abi.TopicPartition{part})
+		at := in.rewind()
+		in.task.streamTime = in.task.committedTime
+		w.uncommitted = w.uncommitted || at != in.committed // a start is to be committed, too
+		if lost {
+			continue // the next poll takes it away, before anything is delivered
+		}
+		err := w.consumer.Seek(part, at)
+		if err == nil {
+			err = w.throttle(in)
 		}
 		if err != nil {
 			return w.restart(ctx, fmt.Errorf("go back on %s[%d]: %w", w.plan.Sources[in.source].Topic, part.Partition, err))
@@ -341,11 +352,7 @@ func (w *worker) publish() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.status.Partitions = w.status.Partitions[:0]
-	all := w.allInputs(nil)
-	slices.SortFunc(all, func(a, b *input) int {
-		return cmp.Or(cmp.Compare(a.source, b.source), cmp.Compare(a.partition, b.partition))
-	})
-	for _, in := range all {
+	for _, in := range w.listed {
 		s := &w.plan.Sources[in.source]
 		p := PartitionStatus{Source: s.ID, Topic: s.Topic, Partition: in.partition, Next: in.next, Committed: in.committed}
 		for _, r := range in.backlog.runs {

@@ -154,6 +154,11 @@ func (w *worker) forgetStaged() {
 	}
 	for _, t := range w.tasks {
 		t.changed = false
+		if t.unsettled {
+			// What its beginning staged is gone as well.
+			w.detach(t)
+			w.entering = true
+		}
 	}
 	for _, inv := range w.invokers {
 		if inv != nil {
