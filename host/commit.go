@@ -16,9 +16,9 @@ import (
 // commit makes everything done so far final. Exactly-once: changelog records,
 // acknowledgements of all records, positions, the end of the transaction, and
 // then what was staged counts. At-least-once: the same without a transaction,
-// outputs and changelogs first, positions after their acknowledgement, never
-// the other way round; a crash in between repeats outputs and loses none. In
-// both the store on disk comes last, so that it is never ahead.
+// outputs first, then changelogs, then positions, each after the
+// acknowledgement of what comes before; a crash in between repeats outputs and
+// loses none. In both the store on disk comes last, so that it is never ahead.
 //
 // A client tells of a refused output once. So the refusal is remembered, and
 // nothing is committed until the worker has gone back.
@@ -27,6 +27,13 @@ func (w *worker) commit(ctx context.Context) error {
 	w.lastCommit = began
 	if w.refused != nil {
 		return w.refused
+	}
+	if !w.plan.ExactlyOnce && w.overlay != nil {
+		// A changelog takes nothing back: of a record whose output is refused, it
+		// must not hold anything.
+		if err := w.flush(ctx); err != nil {
+			return err
+		}
 	}
 	if err := w.stageChangelogs(); err != nil {
 		return err
@@ -178,6 +185,9 @@ func (w *worker) commitOffsets(ctx context.Context) error {
 func (w *worker) committed() {
 	for i, in := range w.sending {
 		in.committed = w.offsets[i].Offset
+		if in.committed >= in.suspect {
+			in.refused = 0
+		}
 		in.keepTries()
 		t := in.task
 		t.changed, t.unsettled, t.committedTime = false, false, t.streamTime
@@ -233,17 +243,18 @@ func (w *worker) giveUp(ctx context.Context, err error) error {
 		return err
 	}
 	w.stats.rewinds.Add(1)
+	if errors.As(err, new(*refusedError)) {
+		for _, in := range w.inputs {
+			in.suspected()
+		}
+	}
 	wait := w.rewindWait(err)
 	w.log.Error("going back to the last commit", "error", err, "wait", wait)
-	refusal := errors.As(err, new(*refusedError))
 	if err := w.rollback(ctx, err); err != nil {
 		return w.restart(ctx, err)
 	}
 	lost := w.consumer != nil && w.consumer.Lost()
 	for part, in := range w.inputs {
-		if refusal && w.givenUp >= carefulAfter {
-			in.careful = max(in.careful, in.next)
-		}
 		at := in.rewind()
 		in.task.streamTime = in.task.committedTime
 		w.uncommitted = w.uncommitted || at != in.committed // a start is to be committed, too
@@ -286,9 +297,10 @@ const maxRestarts = 8
 // good. What is not committed is processed again, by whoever gets the
 // partitions.
 func (w *worker) restart(ctx context.Context, err error) error {
-	if w.restarts++; w.restarts > maxRestarts || !w.canRewind() {
+	if !w.canRestart() {
 		return err
 	}
+	w.restarts++
 	wait := min(backoff(100*time.Millisecond, w.restarts), maxStopped)
 	w.log.Error("starting over from the last commit with new clients", "error", err, "wait", wait)
 	w.stats.rewinds.Add(1)
@@ -303,11 +315,26 @@ func (w *worker) restart(ctx context.Context, err error) error {
 	if err := w.pause(ctx, wait); err != nil || w.drain.Load() {
 		return err
 	}
-	if err := w.openOutlets(ctx); err != nil {
-		return err
+	if err = w.openOutlets(ctx); err == nil {
+		err = w.join(ctx)
 	}
-	return w.join(ctx)
+	if err != nil {
+		return &reopenError{err}
+	}
+	return nil
 }
+
+// canRestart says whether the clients may be made anew once more.
+func (w *worker) canRestart() bool { return w.restarts < maxRestarts && w.canRewind() }
+
+// reopenError says that new clients could not be made, which is tried again.
+type reopenError struct{ err error }
+
+func (e *reopenError) Error() string { return e.err.Error() }
+func (e *reopenError) Unwrap() error { return e.err }
+
+// Fatal is true.
+func (e *reopenError) Fatal() bool { return true }
 
 // closeClients leaves the group and gives the clients back.
 func (w *worker) closeClients() {
@@ -351,6 +378,7 @@ func (w *worker) pause(ctx context.Context, d time.Duration) error {
 func (w *worker) publish() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.behind = false
 	w.status.Partitions = w.status.Partitions[:0]
 	for _, in := range w.listed {
 		s := &w.plan.Sources[in.source]

@@ -136,9 +136,11 @@ func (w *worker) retries(ctx context.Context, now time.Time) error {
 				return err
 			}
 		}
-		w.passEnd(in)
-		if err := w.throttle(in); err != nil {
-			return err
+		for _, other := range in.task.inputs { // their records may have had their turn
+			w.passEnd(other)
+			if err := w.throttle(other); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -192,6 +194,7 @@ func (w *worker) again(ctx context.Context, in *input, until int64) error {
 		return err
 	}
 	in.backlog.take(done)
+	w.behind = w.behind || done > 0 && in.next <= in.careful
 	if !alone && in.window > 0 && done == int(run.Count) {
 		if in.window *= 2; in.window > w.opts.MaxRecords {
 			in.window = 0

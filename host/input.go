@@ -33,6 +33,10 @@ type input struct {
 	// which calls' outputs were, under the record at next.
 	careful  int64
 	refusals map[callKey]string
+	// refused counts the rewinds after refusals since the position was committed
+	// that the furthest of them had reached, suspect.
+	refused int
+	suspect int64
 	// window bounds the records that run at once, 0 if only the poll does.
 	window int
 	// reseek is when the consumer is asked again to read the partition.
@@ -85,6 +89,19 @@ func (in *input) keepTries() {
 		return
 	}
 	in.committedTries = maps.Clone(in.attempts)
+}
+
+// suspected notes that an output was refused, maybe one of a record that was
+// processed since the last commit.
+func (in *input) suspected() {
+	if in.next <= in.committed || in.next == in.start && in.committed < 0 {
+		return
+	}
+	in.refused++
+	in.suspect = max(in.suspect, in.next)
+	if in.refused >= carefulAfter {
+		in.careful = max(in.careful, in.suspect)
+	}
 }
 
 // rewind forgets everything that is not committed and returns the offset to

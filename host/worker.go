@@ -62,7 +62,9 @@ type worker struct {
 	// entering says that tasks may have become complete; full that enough is
 	// staged for a commit at once; writer is the call that wrote to a cache last,
 	// in a careful run.
-	entering, full bool
+	// behind says that status shows records as waiting that were committed one by
+	// one since.
+	entering, full, behind bool
 	// enterAt is when that is tried again after the broker gave no answer.
 	enterAt    time.Time
 	enterTries int
@@ -315,7 +317,7 @@ func (w *worker) loop(ctx context.Context) error {
 		if err == nil {
 			err = w.step(ctx)
 		}
-		if err != nil && ctx.Err() == nil && isFatal(err) {
+		for err != nil && ctx.Err() == nil && isFatal(err) && w.canRestart() {
 			err = w.restart(ctx, err)
 		}
 		if err != nil {
@@ -365,6 +367,9 @@ func (w *worker) step(ctx context.Context) error {
 		if err := w.commit(ctx); err != nil {
 			return w.giveUp(ctx, err)
 		}
+	}
+	if w.behind {
+		w.publish()
 	}
 	w.checkIdle(ctx, now)
 	return nil
