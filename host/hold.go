@@ -189,12 +189,13 @@ func (w *worker) again(ctx context.Context, in *input, until int64) error {
 	}
 	h := head{in: in, run: in.backlog.runs[0], wire: in.backlog.first()}
 	run, wire := h.take(most, until)
+	careful := in.next < in.careful
 	done, err := w.process(ctx, in, &run, wire)
 	if err != nil {
 		return err
 	}
 	in.backlog.take(done)
-	w.behind = w.behind || done > 0 && in.next <= in.careful
+	w.behind = w.behind || careful && done > 0
 	if !alone && in.window > 0 && done == int(run.Count) {
 		if in.window *= 2; in.window > w.opts.MaxRecords {
 			in.window = 0
