@@ -391,4 +391,5 @@ func (w *worker) publish() {
 		}
 		w.status.Partitions = append(w.status.Partitions, p)
 	}
+	w.publishTasks()
 }

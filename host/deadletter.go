@@ -46,6 +46,7 @@ func (r *run) settle(e *effect, n int) {
 		return
 	}
 	stats.deadLetters.Add(1)
+	stats.letters.add(codeName(f.code))
 	out := r.w.letters[r.w.handlerIndex(f.handler)]
 	rec := f.batch.original(f.pos)
 	ts := f.batch.head.BaseTimestamp + rec.TimestampDelta

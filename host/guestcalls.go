@@ -268,7 +268,9 @@ func (g *guestCalls) Savepoint(at module.At, op int32) int32 {
 		}
 	case abi.SavepointRollbackRecord:
 		g.saves = g.saves[:0]
-		g.w.overlay.Undo(g.c.journal, g.c.markOf(pos))
+		if !keepStaged {
+			g.w.overlay.Undo(g.c.journal, g.c.markOf(pos))
+		}
 	default:
 		return abi.ResultInvalid
 	}

@@ -242,6 +242,7 @@ func (h *Host) Status() Status {
 			hs.Dropped += c.dropped.Load()
 			hs.Skipped += c.skipped.Load()
 			hs.DeadLetters += c.deadLetters.Load()
+			hs.Letters = c.letters.addTo(hs.Letters)
 		}
 		s.Handlers = append(s.Handlers, hs)
 	}
@@ -249,10 +250,13 @@ func (h *Host) Status() Status {
 		s.Records += w.stats.records.Load()
 		s.Commits += w.stats.commits.Load()
 		s.Rewinds += w.stats.rewinds.Load()
+		s.Aborts = w.stats.abortsTo(s.Aborts)
 		w.mu.Lock()
 		ws := w.status
 		ws.Partitions = append([]PartitionStatus{}, ws.Partitions...)
+		ws.Tasks = append([]TaskStatus{}, ws.Tasks...)
 		w.mu.Unlock()
+		w.measured(&ws.WorkerState)
 		s.Workers = append(s.Workers, ws)
 	}
 	return s

@@ -33,7 +33,7 @@ func (r *run) wrote(c *call, pos int) bool {
 
 // undo takes back what the call wrote on record pos and after.
 func (r *run) undo(c *call, pos int) {
-	if pos >= len(c.marks) {
+	if pos >= len(c.marks) || keepStaged {
 		return
 	}
 	r.w.overlay.Undo(c.journal, c.marks[pos])

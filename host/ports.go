@@ -173,6 +173,12 @@ type ConnectorSink interface {
 	Close() error
 }
 
+// LogPartition is a partition of a changelog.
+type LogPartition struct {
+	Topic     string
+	Partition int32
+}
+
 // Backends makes what the workers of one host need. Each call's result
 // belongs to the worker that asked.
 type Backends struct {
@@ -182,8 +188,8 @@ type Backends struct {
 	Invoker func(ctx context.Context, module, worker int, state module.State) (Invoker, error)
 	// LogReader reads changelogs of a cluster.
 	LogReader func(ctx context.Context, cluster int) (LogReader, error)
-	// LogBounds asks for the ends of one partition of a changelog.
-	LogBounds func(ctx context.Context, cluster int, topic string, partition int32) (Bounds, error)
+	// LogBounds asks for the ends of changelogs' partitions.
+	LogBounds func(ctx context.Context, cluster int, parts []LogPartition) ([]Bounds, error)
 	// Store keeps the caches of the plan, by its ids; nil without caches.
 	Store *state.Store
 	// Purge deletes the records of a topic's partitions before the given

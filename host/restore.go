@@ -214,7 +214,11 @@ func (r *restorer) session(ctx context.Context) (err error) {
 	}
 	s := &restoreSession{r: r, reader: reader, load: r.backends.Store.Load(), reading: map[abi.TopicPartition]*target{}}
 	var packed abi.Packed
+	var p progress
 	for r.await() && ctx.Err() == nil {
+		if len(s.reading) == 0 {
+			p = progress{} // nothing was under way: the wait is no part of it
+		}
 		if err := s.follow(); err != nil {
 			return err
 		}
@@ -224,6 +228,7 @@ func (r *restorer) session(ctx context.Context) (err error) {
 		if err := s.take(&packed); err != nil {
 			return err
 		}
+		p.tell(r)
 	}
 	return ctx.Err()
 }

@@ -157,8 +157,12 @@ func (l *life) backends(t testing.TB, plan *Plan, funcs []statefulFunc) Backends
 			return &statefulInvoker{funcs: funcs, state: st}, nil
 		},
 		LogReader: func(context.Context, int) (LogReader, error) { return l.b.LogReader(), nil },
-		LogBounds: func(_ context.Context, _ int, topic string, p int32) (Bounds, error) {
-			return l.b.Bounds(topic, p), nil
+		LogBounds: func(_ context.Context, _ int, parts []LogPartition) ([]Bounds, error) {
+			var all []Bounds
+			for _, p := range parts {
+				all = append(all, l.b.Bounds(p.Topic, p.Partition))
+			}
+			return all, nil
 		},
 		Store: store,
 		Clock: realClock{},

@@ -21,6 +21,7 @@ type stats struct {
 	// of cache writes in the commit under way, or since the last one.
 	aborts [abortReasons]atomic.Uint64
 	staged atomic.Int64
+	store  storeStats
 }
 
 func (s *stats) abort(reason int) { s.aborts[reason].Add(1) }
@@ -31,6 +32,8 @@ type handlerStats struct {
 	records, outputs, failed, traps atomic.Uint64
 	// dropped, skipped and deadLetters count records by what became of them.
 	dropped, skipped, deadLetters atomic.Uint64
+	// letters counts dead letters by code.
+	letters letterCounts
 }
 
 // Histogram counts durations in powers of two of microseconds. All methods
@@ -61,13 +64,15 @@ func (h *Histogram) Sum() time.Duration {
 
 // Status is what a host tells about itself.
 type Status struct {
-	App      string          `json:"app"`
-	State    string          `json:"state"`
-	Records  uint64          `json:"records"`
-	Commits  uint64          `json:"commits"`
-	Rewinds  uint64          `json:"rewinds"`
-	Handlers []HandlerStatus `json:"handlers"`
-	Workers  []WorkerStatus  `json:"workers"`
+	App     string `json:"app"`
+	State   string `json:"state"`
+	Records uint64 `json:"records"`
+	Commits uint64 `json:"commits"`
+	Rewinds uint64 `json:"rewinds"`
+	// Aborts counts the rewinds by reason, of AbortReasons.
+	Aborts   map[string]uint64 `json:"aborts,omitempty"`
+	Handlers []HandlerStatus   `json:"handlers"`
+	Workers  []WorkerStatus    `json:"workers"`
 }
 
 // HandlerStatus sums one handler's counters over all workers.
@@ -82,6 +87,8 @@ type HandlerStatus struct {
 	Dropped     uint64 `json:"dropped"`
 	Skipped     uint64 `json:"skipped"`
 	DeadLetters uint64 `json:"dead_letters"`
+	// Letters counts the dead letters by the code of their failure.
+	Letters map[string]uint64 `json:"dead_letters_by_code,omitempty"`
 }
 
 // WorkerStatus is one worker's view of its partitions, as of its last commit.
@@ -89,6 +96,7 @@ type WorkerStatus struct {
 	ID         int               `json:"id"`
 	Cluster    string            `json:"cluster"`
 	Partitions []PartitionStatus `json:"partitions"`
+	WorkerState
 }
 
 // PartitionStatus is one partition that a worker owns.

@@ -73,7 +73,9 @@ func (w *worker) keepStore(ctx context.Context, now time.Time) error {
 	if w.suspended != nil {
 		return w.tryStore(ctx, now)
 	}
-	crashpoint.At("store-before-write")
+	if w.overlay.Unwritten() > 0 {
+		crashpoint.At("store-before-write")
+	}
 	err := w.overlay.Maintain(now, false)
 	if err == nil {
 		return nil
@@ -95,7 +97,8 @@ func (w *worker) suspendAgain(now time.Time) {
 	w.log.Error("the state store cannot be written; processing is suspended until it can", "error", w.suspended, "wait", wait, "tries", w.suspendedTries)
 }
 
-// reopenEvery is after how many vain tries the store is closed and opened.
+// reopenEvery is after how many vain tries the store is closed and opened: an
+// engine may refuse all writes after one failed, also when there is room again.
 const reopenEvery = 3
 
 // tryStore looks whether the store can be written again.

@@ -95,11 +95,19 @@ func (w *worker) recordsGone(in *input, at int64, b abi.Bounds) (int64, error) {
 // holds with what the group committed and restores the difference.
 func (w *worker) enter(ctx context.Context) error {
 	w.entering = false
+	defer w.publish()
+	var ready []*task
 	for _, t := range w.tasks {
-		if t.phase != taskWaiting || !w.complete(t) {
-			continue
+		if t.phase == taskWaiting && w.complete(t) {
+			ready = append(ready, t)
 		}
-		if err := w.compare(ctx, t); err != nil {
+	}
+	bounds, err := w.askBounds(ctx, ready)
+	if err != nil {
+		return err
+	}
+	for _, t := range ready {
+		if err := w.compare(t, bounds); err != nil {
 			return err
 		}
 		if len(t.targets) > 0 {
@@ -160,31 +168,76 @@ func (w *worker) begun(ctx context.Context, t *task) error {
 	return w.rewriteChangelogs(ctx, t)
 }
 
+// slot is a cache's partition.
+type slot struct {
+	cache     int
+	partition int32
+}
+
+// askBounds asks for the ends of those changelogs whose stored entries are not
+// what the group has committed: with a thousand partitions one question, and
+// usually none.
+func (w *worker) askBounds(ctx context.Context, tasks []*task) (map[slot]abi.Bounds, error) {
+	var slots []slot
+	var parts []LogPartition
+	for _, t := range tasks {
+		for _, c := range w.plan.Subs[t.sub].Caches {
+			cache := &w.plan.Caches[c]
+			if cache.Kind != state.KV {
+				continue
+			}
+			have, stored, err := w.backends.Store.Position(c, t.partition)
+			if err != nil {
+				return nil, w.storeError(err)
+			}
+			if want, known := t.committed(cache.ID); stored && known && !t.foreign() && have == want && have.Log == cache.Log {
+				continue
+			}
+			slots = append(slots, slot{c, t.partition})
+			parts = append(parts, LogPartition{cache.Topic, t.partition})
+		}
+	}
+	if len(parts) == 0 {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, assignTimeout)
+	defer cancel()
+	ends, err := w.backends.LogBounds(ctx, w.cluster, parts)
+	if err != nil {
+		return nil, &unansweredError{fmt.Errorf("ask for the ends of changelogs: %w", err)}
+	}
+	bounds := make(map[slot]abi.Bounds, len(slots))
+	for i, s := range slots {
+		bounds[s] = ends[i]
+	}
+	return bounds, nil
+}
+
 // compare fills t.targets with what has to be read before t can run. The
 // restorer may still look at the targets of an earlier time.
-func (w *worker) compare(ctx context.Context, t *task) error {
+func (w *worker) compare(t *task, bounds map[slot]abi.Bounds) error {
 	t.targets, t.clear, t.rewrite, t.unsettled = nil, nil, nil, false
 	for _, c := range w.plan.Subs[t.sub].Caches {
 		cache := &w.plan.Caches[c]
 		if cache.Kind != state.KV {
 			continue
 		}
-		if err := w.compareCache(ctx, t, c, cache); err != nil {
+		b, asked := bounds[slot{c, t.partition}]
+		if !asked {
+			continue // what is stored is what is committed
+		}
+		if err := w.compareCache(t, c, cache, b); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w *worker) compareCache(ctx context.Context, t *task, c int, cache *Cache) error {
+func (w *worker) compareCache(t *task, c int, cache *Cache, b abi.Bounds) error {
 	where := fmt.Sprintf("cache %q partition %d", cache.ID, t.partition)
 	have, stored, err := w.backends.Store.Position(c, t.partition)
 	if err != nil {
 		return w.storeError(err)
-	}
-	b, err := w.logBounds(ctx, cache, t.partition)
-	if err != nil {
-		return err
 	}
 	want, known := t.committed(cache.ID)
 	t.unsettled = t.unsettled || !known
@@ -275,17 +328,6 @@ func (w *worker) changelogGone(t *task, c int, cache *Cache, where string, compl
 		where, fmt.Sprintf("its changelog %q has been deleted or cut: offset %d was committed, the log ends at %d", cache.Topic, want.Next, b.High),
 		"changelog_gone", ways,
 	})
-}
-
-// logBounds asks for the ends of a changelog's partition.
-func (w *worker) logBounds(ctx context.Context, cache *Cache, partition int32) (abi.Bounds, error) {
-	ctx, cancel := context.WithTimeout(ctx, assignTimeout)
-	defer cancel()
-	b, err := w.backends.LogBounds(ctx, cache.Cluster, cache.Topic, partition)
-	if err != nil {
-		return b, &unansweredError{fmt.Errorf("ask for the ends of changelog %s[%d]: %w", cache.Topic, partition, err)}
-	}
-	return b, nil
 }
 
 // rewriteChangelogs writes every stored entry of the caches whose changelogs

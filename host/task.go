@@ -127,8 +127,15 @@ func (w *worker) detach(t *task) {
 		w.restorer.cancel(t)
 	}
 	for _, p := range t.caches {
-		if p != nil {
-			w.overlay.Detach(p)
+		if p == nil {
+			continue
+		}
+		w.overlay.Detach(p)
+		if w.plan.Caches[p.Cache()].Kind != state.Local {
+			continue
+		}
+		if err := w.backends.Store.Wipe(p.Cache(), t.partition); err != nil {
+			w.log.Warn("a local cache is not emptied", "cache", w.plan.Caches[p.Cache()].ID, "partition", t.partition, "error", err)
 		}
 	}
 	t.caches = nil

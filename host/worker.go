@@ -77,6 +77,10 @@ type worker struct {
 	resumeAt       time.Time
 	suspendedTries int
 
+	// inquiries are questions about caches; asked is when the last one came.
+	inquiries chan *inquiry
+	asked     time.Time
+
 	// What one commit works with.
 	topicNames []string
 	touched    []*state.Partition
@@ -144,6 +148,8 @@ func newWorker(h *Host, id, cluster int) *worker {
 		tasks:   map[taskKey]*task{},
 		moved:   map[*state.Partition]state.Position{},
 		feeders: map[*Source][]feeder{},
+
+		inquiries: make(chan *inquiry),
 	}
 	w.invokers = make([]Invoker, len(w.plan.Modules))
 	w.stats.handlers = make([]handlerStats, len(w.plan.Handlers))
@@ -368,6 +374,9 @@ func (w *worker) step(ctx context.Context) error {
 			return w.giveUp(ctx, err)
 		}
 	}
+	if err := w.answer(ctx); err != nil {
+		return w.giveUp(ctx, err)
+	}
 	if w.behind {
 		w.publish()
 	}
@@ -456,6 +465,9 @@ func (w *worker) wait(now time.Time, busy bool) time.Duration {
 		return 0
 	}
 	d := pollWait
+	if w.curious(now) {
+		d = inquiryPace
+	}
 	for _, in := range w.connectors {
 		if !in.eof && !in.held() {
 			d = connectorWait

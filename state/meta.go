@@ -3,6 +3,7 @@ package state
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -109,7 +110,7 @@ func (s *Store) begin() error {
 		if err != nil {
 			return err
 		}
-		if drop || c.Kind == Local {
+		if drop || c.Kind == Local || s.fresh(c) {
 			c.packWipe(&batch)
 		}
 		batch.Put(metaFamily, nil, []byte("c/"+c.Name), c.layout())
@@ -118,6 +119,11 @@ func (s *Store) begin() error {
 		return fmt.Errorf("write whose state is on disk: %w", err)
 	}
 	return nil
+}
+
+// fresh says whether a family of c came up empty.
+func (s *Store) fresh(c *cacheState) bool {
+	return slices.Contains(s.config.Fresh, dataFamily+c.Name) || slices.Contains(s.config.Fresh, indexFamily+c.Name)
 }
 
 func (c *cacheState) layout() []byte { return []byte{byte(c.Kind), byte(c.Key), c.flags} }

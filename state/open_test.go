@@ -317,3 +317,31 @@ func TestGlobalReadersSeeWhatWasLoaded(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// A cache that was taken out of the manifest and put back has an empty family:
+// positions from before would hide that.
+func TestAFreshFamilyHasNoPosition(t *testing.T) {
+	caches := []Cache{{Name: "kept"}, {Name: "back"}}
+	e := NewMemory()
+	s, err := Open(e, Config{App: "app", Caches: caches})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := s.Load()
+	for c := range caches {
+		l.Put(c, 3, []byte("k"), []byte("v"))
+		l.SetPosition(c, 3, Position{Next: 7})
+	}
+	if err := errors.Join(l.Write(), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = Open(e.Restart(), Config{App: "app", Caches: caches, Fresh: []string{"cache-back"}}); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for c, want := range []bool{true, false} {
+		if _, ok, err := s.Position(c, 3); err != nil || ok != want {
+			t.Errorf("cache %s has a position: %v, %v; want %v", caches[c].Name, ok, err, want)
+		}
+	}
+}

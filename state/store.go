@@ -24,6 +24,9 @@ type Config struct {
 	// to the engine; 0 is 32 MB and a second.
 	FlushBytes int64
 	FlushEvery time.Duration
+	// Fresh are names of families that the engine had to make, and that are
+	// empty: what is noted about their caches' positions is of an earlier life.
+	Fresh []string
 	// StaleAfter is the age from which a position on disk counts for nothing,
 	// because the changelog may have dropped tombstones that the entries lack.
 	// It must be less than the changelogs' delete.retention.ms. 0 is 12 hours,
@@ -74,6 +77,12 @@ type Store struct {
 	closed bool
 }
 
+// Prefixes of the names of a cache's families.
+const (
+	dataFamily  = "cache-"
+	indexFamily = "index-"
+)
+
 // Families returns the names of the engine's families by number: the first
 // holds positions, then each cache has one, and a second if it has a ttl or a
 // bound. A family on disk that is not named here belongs to a cache that is
@@ -81,9 +90,9 @@ type Store struct {
 func Families(caches []Cache) []string {
 	names := []string{"meta"}
 	for i := range caches {
-		names = append(names, "cache-"+caches[i].Name)
+		names = append(names, dataFamily+caches[i].Name)
 		if caches[i].header() != 0 {
-			names = append(names, "index-"+caches[i].Name)
+			names = append(names, indexFamily+caches[i].Name)
 		}
 	}
 	return names

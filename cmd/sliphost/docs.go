@@ -60,9 +60,18 @@ func cliPage(root *cobra.Command) string {
 		if !cmd.IsAvailableCommand() {
 			continue
 		}
-		var help strings.Builder
-		writeHelp(&help, cmd)
-		fmt.Fprintf(&b, "\n## %s\n\n```text\n%s```\n", cmd.Name(), help.String())
+		commandPage(&b, cmd, "##")
+		for _, sub := range cmd.Commands() {
+			if sub.IsAvailableCommand() {
+				commandPage(&b, sub, "###")
+			}
+		}
 	}
 	return b.String()
+}
+
+func commandPage(b *strings.Builder, cmd *cobra.Command, heading string) {
+	var help strings.Builder
+	writeHelp(&help, cmd)
+	fmt.Fprintf(b, "\n%s %s\n\n```text\n%s```\n", heading, strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" "), help.String())
 }

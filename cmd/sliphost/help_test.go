@@ -25,13 +25,17 @@ func commands(t *testing.T) []*cobra.Command {
 }
 
 func TestEveryCommandHasTwoExamplesThatParse(t *testing.T) {
-	for _, cmd := range commands(t) {
+	all := commands(t)
+	for _, cmd := range all {
+		all = append(all, cmd.Commands()...)
+	}
+	for _, cmd := range all {
 		lines := strings.Split(strings.TrimSpace(cmd.Example), "\n")
 		if len(lines) != 2 {
 			t.Errorf("%s: %d examples, want 2", cmd.Name(), len(lines))
 		}
 		for _, line := range lines {
-			parseExample(t, cmd.Name(), line)
+			parseExample(t, strings.TrimPrefix(cmd.CommandPath(), "sliphost "), line)
 		}
 	}
 }
@@ -41,7 +45,7 @@ func TestEveryCommandHasTwoExamplesThatParse(t *testing.T) {
 func parseExample(t *testing.T, name, line string) {
 	t.Helper()
 	words := exampleWords(line)
-	if len(words) < 2 || words[0] != "sliphost" || words[1] != name {
+	if !strings.HasPrefix(strings.Join(words, " ")+" ", "sliphost "+name+" ") {
 		t.Errorf("%s: example %q is about something else", name, line)
 		return
 	}

@@ -195,7 +195,7 @@ func TestHouseTableRefuses(t *testing.T) {
 		"github.com/twmb/franz-go/pkg/kfake":                  foreign("github.com/twmb/franz-go/pkg/kfake", "github.com/twmb/franz-go/pkg/kfake"),
 		"github.com/spf13/cobra":                              foreign("github.com/spf13/cobra", "github.com/spf13/cobra"),
 	}
-	for _, folder := range []string{"abi", "abi/vectors", "sdk/go", "sdk/go/sliptest", "kafka", "kafka/embedded", "state", "host", "host/module", "host/module/wasm", "host/codec", "host/boot", "host/admin", "host/manifest", "cmd/sliphost"} {
+	for _, folder := range []string{"abi", "abi/vectors", "sdk/go", "sdk/go/sliptest", "kafka", "kafka/embedded", "state", "state/rocksdb", "host", "host/module", "host/module/wasm", "host/codec", "host/boot", "host/admin", "host/manifest", "cmd/sliphost"} {
 		pkgs[module+"/"+folder] = &pkg{ImportPath: module + "/" + folder}
 	}
 	const (
@@ -217,7 +217,10 @@ func TestHouseTableRefuses(t *testing.T) {
 		{"sdk/go", our("host"), false},
 		{"sdk/go", our("sdk/go/sliptest"), false},
 		{"state", our("abi"), false},
-		{"state", rocks, true},
+		{"state", rocks, false},
+		{"state/rocksdb", rocks, true},
+		{"state/rocksdb", our("state"), true},
+		{"state/rocksdb", our("host"), false},
 		{"state", cobra, false},
 		{"kafka", confluent, true},
 		{"kafka", our("host"), false},
@@ -228,6 +231,8 @@ func TestHouseTableRefuses(t *testing.T) {
 		{"host", our("abi"), true},
 		{"host", our("host/module"), true},
 		{"host", our("kafka"), false},
+		{"host", our("state"), true},
+		{"host", our("state/rocksdb"), false},
 		{"host", our("host/boot"), false},
 		{"host", our("host/admin"), false},
 		{"host", wazero, false},
@@ -274,7 +279,7 @@ func TestHouseEngineIsFreeOfCgo(t *testing.T) {
 		if len(p.CgoFiles) > 0 && !p.Standard {
 			t.Errorf("host reaches %s, which uses cgo", p.ImportPath)
 		}
-		if f := p.folder(); within(f, "kafka") || within(f, "state") || within(f, "host/boot") || within(f, "host/admin") {
+		if f := p.folder(); within(f, "kafka") || within(f, "state/rocksdb") || within(f, "host/boot") || within(f, "host/admin") {
 			t.Errorf("host reaches %s", f)
 		}
 	}

@@ -15,8 +15,8 @@ var mention = regexp.MustCompile(`\bsliphost ([a-z]+)\b`)
 // proseAfterName are the words that follow the name in sentences about the
 // program.
 var proseAfterName = []string{
-	"as", "binary", "brings", "does", "handlers", "has", "holds", "in", "is", "knows", "manifest",
-	"names", "never", "offers", "random", "reads", "runs", "speaks", "v", "with",
+	"as", "binary", "brings", "does", "handlers", "has", "holds", "in", "is", "knows", "makes", "manifest",
+	"names", "never", "offers", "processes", "random", "reads", "runs", "speaks", "state", "v", "with",
 }
 
 // TestHouseNamedCommandsExist reads messages, comments and pages for commands

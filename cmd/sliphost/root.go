@@ -28,8 +28,8 @@ func (c *cli) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{suggestFlag(cmd, err)} })
 	root.SetHelpCommand(helpCmd())
 	root.AddCommand(
-		c.newCmd(), c.buildCmd(), c.checkCmd(), c.testCmd(), c.runCmd(), c.statusCmd(),
-		c.sendCmd(), c.tapCmd(), c.brokerCmd(),
+		c.newCmd(), c.buildCmd(), c.checkCmd(), c.testCmd(), c.runCmd(), c.statusCmd(), c.lagCmd(), c.resetCmd(),
+		c.sendCmd(), c.tapCmd(), c.cacheCmd(), c.brokerCmd(),
 		c.inspectCmd(), c.graphCmd(), c.configCmd(), c.explainCmd(), c.schemaCmd(),
 		c.completionCmd(), c.versionCmd(), c.docsCmd(),
 	)

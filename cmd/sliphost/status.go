@@ -70,6 +70,7 @@ func showStatus(out io.Writer, st *admin.Status) error {
 	if st.Rewinds > 0 {
 		fmt.Fprintf(w, "rewinds\t%d\n", st.Rewinds)
 	}
+	showStore(w, st)
 	fmt.Fprint(w, "\nHANDLER\tRECORDS\tOUTPUTS\tFAILED\tTRAPS\tDROPPED\tSKIPPED\tDEAD LETTERS\n")
 	for _, h := range st.Handlers {
 		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", h.ID, h.Records, h.Outputs, h.Failed, h.Traps, h.Dropped, h.Skipped, h.DeadLetters)
@@ -84,5 +85,44 @@ func showStatus(out io.Writer, st *admin.Status) error {
 			fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%d\t%s\n", p.Source, p.Partition, worker.ID, committed, p.Waiting, p.Stopped)
 		}
 	}
+	showTasks(w, st)
 	return w.Flush()
+}
+
+// showStore tells what keeps a host from processing, and how far it is.
+func showStore(w io.Writer, st *admin.Status) {
+	for _, worker := range st.Workers {
+		if worker.Suspended != "" {
+			fmt.Fprintf(w, "suspended\tworker %d: the state store cannot be written: %s\n", worker.ID, worker.Suspended)
+		}
+	}
+	var tasks int
+	var remaining int64
+	var restored uint64
+	for _, worker := range st.Workers {
+		remaining += worker.RestoreRemaining
+		restored += worker.Restored
+		for _, t := range worker.Tasks {
+			if t.Phase == "restoring" {
+				tasks++
+			}
+		}
+	}
+	if tasks > 0 {
+		fmt.Fprintf(w, "restoring\t%s, %d changelog records left, %d read\n", plural(tasks, "task"), remaining, restored)
+	}
+}
+
+// showTasks lists the tasks that do not run yet.
+func showTasks(w io.Writer, st *admin.Status) {
+	title := "\nTASK\tPARTITION\tWORKER\tPHASE\n"
+	for _, worker := range st.Workers {
+		for _, t := range worker.Tasks {
+			if t.Phase == "running" {
+				continue
+			}
+			fmt.Fprintf(w, "%s%s\t%d\t%d\t%s\n", title, t.Sub, t.Partition, worker.ID, t.Phase)
+			title = ""
+		}
+	}
 }

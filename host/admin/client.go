@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -48,13 +49,9 @@ func Dial(stateDir string) *Client {
 
 // Status asks for /v1/status. The error wraps ErrNoHost if no host runs there.
 func (c *Client) Status(ctx context.Context) (*Status, error) {
-	body, err := c.get(ctx, "/v1/status")
-	if err != nil {
-		return nil, err
-	}
 	st := new(Status)
-	if err := json.Unmarshal(body, st); err != nil {
-		return nil, fmt.Errorf("read the answer of the host on state directory %s: %w; is it of another version?", c.dir, err)
+	if err := c.ask(ctx, "/v1/status", st); err != nil {
+		return nil, err
 	}
 	return st, nil
 }
@@ -82,7 +79,8 @@ func (c *Client) get(ctx context.Context, path string) ([]byte, error) {
 	if json.Unmarshal(body, &p) != nil || p.Detail == "" {
 		p.Detail = resp.Status
 	}
-	return nil, fmt.Errorf("the host on state directory %s does not answer %s: %s", c.dir, path, p.Detail)
+	path, _, _ = strings.Cut(path, "?")
+	return nil, &RefusedError{Dir: c.dir, Path: path, Status: resp.StatusCode, Detail: p.Detail}
 }
 
 // explain says why a question got no answer.
@@ -106,3 +104,18 @@ func isTimeout(err error) bool {
 	var t net.Error
 	return errors.As(err, &t) && t.Timeout()
 }
+
+// RefusedError is an answer of a host that is none.
+type RefusedError struct {
+	Dir, Path string
+	// Status is that of HTTP, Detail what the host says.
+	Status int
+	Detail string
+}
+
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("the host on state directory %s does not answer %s: %s", e.Dir, e.Path, e.Detail)
+}
+
+// Later says that the host may answer later.
+func (e *RefusedError) Later() bool { return e.Status == http.StatusServiceUnavailable }

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net"
@@ -120,4 +121,29 @@ func (c *side) do(t *testing.T, method, path string, change func(*http.Request))
 		t.Fatal(err)
 	}
 	return answer{resp.StatusCode, resp.Header, string(body)}
+}
+
+func (h *fakeHost) Caches() []host.CacheInfo {
+	return []host.CacheInfo{{ID: "counts", Kind: "kv", Key: "string", Partitions: 4, Owned: []host.CachePart{{Partition: 1, Phase: "running"}}}}
+}
+
+// Inquire has the keys 0x00 to 0x09 in partition 1 of counts, and answers as
+// many as are asked for.
+func (h *fakeHost) Inquire(_ context.Context, q *host.Inquiry) (*host.Page, bool, error) {
+	switch {
+	case q.Cache != "counts":
+		return nil, false, &host.InquiryError{Unknown: true, Reason: "there is no such cache"}
+	case q.Partition == 2:
+		return nil, false, &host.InquiryError{Reason: "it is being restored"}
+	case q.Partition != 1:
+		return nil, false, &host.InquiryError{Elsewhere: true, Reason: "it is not here"}
+	}
+	page := &host.Page{}
+	for n := range byte(10) {
+		key := []byte{n}
+		if bytes.Compare(key, q.From) >= 0 && (q.To == nil || bytes.Compare(key, q.To) < 0) && page.Len() < q.Limit {
+			page.Add(key, []byte{0xff, n})
+		}
+	}
+	return page, page.Len() == q.Limit, nil
 }

@@ -12,21 +12,27 @@ import (
 type route struct {
 	path   string
 	answer func(*Server, http.ResponseWriter, *http.Request)
+	// private paths are answered on the socket alone.
+	private bool
 }
 
 // routes are all paths.
 var routes = [...]route{
-	{"/metrics", func(s *Server, w http.ResponseWriter, r *http.Request) { s.config.Metrics.ServeHTTP(w, r) }},
-	{"/healthz", (*Server).health},
-	{"/readyz", (*Server).ready},
-	{"/v1/status", (*Server).showStatus},
+	{"/metrics", func(s *Server, w http.ResponseWriter, r *http.Request) { s.config.Metrics.ServeHTTP(w, r) }, false},
+	{"/healthz", (*Server).health, false},
+	{"/readyz", (*Server).ready, false},
+	{"/v1/status", (*Server).showStatus, false},
+	{"/v1/caches", (*Server).showCaches, true},
+	{"/v1/caches/entries", (*Server).showEntries, true},
 }
 
-// paths lists them for people.
-func paths() string {
-	all := make([]string, len(routes))
-	for i, r := range routes {
-		all[i] = r.path
+// paths lists them for people: all, or those that are not private.
+func paths(private bool) string {
+	var all []string
+	for _, r := range routes {
+		if private || !r.private {
+			all = append(all, r.path)
+		}
 	}
 	return strings.Join(all, " ")
 }
@@ -36,10 +42,15 @@ func paths() string {
 func (s *Server) handler(hosts map[string]bool) http.Handler {
 	mux := http.NewServeMux()
 	for _, r := range routes {
+		if r.private && hosts != nil {
+			continue
+		}
 		mux.HandleFunc("GET "+r.path, func(w http.ResponseWriter, req *http.Request) { r.answer(s, w, req) })
 		mux.HandleFunc(r.path, refuseMethod)
 	}
-	mux.HandleFunc("/", notFound)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		writeProblem(w, &Problem{Status: http.StatusNotFound, Detail: fmt.Sprintf("there is nothing at %s; there are %s", r.URL.Path, paths(hosts == nil))})
+	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Cache-Control", "no-store")
@@ -63,10 +74,6 @@ func (s *Server) handler(hosts map[string]bool) http.Handler {
 func refuseMethod(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Allow", "GET, HEAD")
 	writeProblem(w, &Problem{Status: http.StatusMethodNotAllowed, Detail: fmt.Sprintf("%s can only be read, with GET or HEAD", r.URL.Path)})
-}
-
-func notFound(w http.ResponseWriter, r *http.Request) {
-	writeProblem(w, &Problem{Status: http.StatusNotFound, Detail: fmt.Sprintf("there is nothing at %s; there are %s", r.URL.Path, paths())})
 }
 
 // health says that the process answers, whatever the workers do.

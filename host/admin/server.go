@@ -25,6 +25,9 @@ type Host interface {
 	Ready() bool
 	// Lags is what is known of the lag of owned partitions.
 	Lags() []metrics.Lag
+	// Caches describes the caches, Inquire reads one; see host.Host.
+	Caches() []host.CacheInfo
+	Inquire(ctx context.Context, q *host.Inquiry) (page *host.Page, more bool, err error)
 }
 
 // Config describes a server. The strings are shown in the status.
@@ -85,7 +88,7 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 		}
 		s.address = tcp.Addr().String()
 		s.serve(tcp, s.handler(allowedHosts(c.HTTP)))
-		c.Logger.Info("answering on HTTP", "url", "http://"+s.address, "paths", paths())
+		c.Logger.Info("answering on HTTP", "url", "http://"+s.address, "paths", paths(false))
 	}
 	s.serve(socket, s.handler(nil))
 	return s, nil

@@ -72,20 +72,20 @@ func (a *App) hostMetrics() metrics.Host {
 	st := a.Status()
 	h := metrics.Host{
 		App: st.App, State: st.State, Ready: a.Ready(), Generation: generation,
-		Records: st.Records, Commits: st.Commits, Rewinds: st.Rewinds,
+		Records: st.Records, Commits: st.Commits, Rewinds: st.Rewinds, Aborts: reasons(st.Aborts),
 	}
 	for i := range st.Handlers {
 		s := &st.Handlers[i]
 		h.Handlers = append(h.Handlers, metrics.Handler{
 			ID: s.ID, Module: s.Module, SHA256: s.SHA256,
 			Records: s.Records, Outputs: s.Outputs, Failed: s.Failed, Traps: s.Traps,
-			Dropped: s.Dropped, Skipped: s.Skipped, DeadLetters: s.DeadLetters,
+			Dropped: s.Dropped, Skipped: s.Skipped, DeadLetters: s.DeadLetters, Letters: s.Letters,
 		})
 	}
-	times := a.BatchTimes()
+	times, commits := a.BatchTimes(), a.host.CommitTimes()
 	for i := range st.Workers {
 		s := &st.Workers[i]
-		w := metrics.Worker{ID: s.ID, Cluster: s.Cluster}
+		w := metrics.Worker{ID: s.ID, Cluster: s.Cluster, Store: storeMetrics(&s.WorkerState)}
 		for j := range s.Partitions {
 			p := &s.Partitions[j]
 			w.Partitions = append(w.Partitions, metrics.Partition{
@@ -94,7 +94,7 @@ func (a *App) hostMetrics() metrics.Host {
 			})
 		}
 		if i < len(times) {
-			w.Batches = durations(times[i])
+			w.Batches, w.Commits = durations(times[i]), durations(commits[i])
 		}
 		h.Workers = append(h.Workers, w)
 	}
@@ -145,4 +145,29 @@ func clientName(name string) (cluster, kind, worker string) {
 		return name, "", ""
 	}
 	return parts[0], parts[1], parts[2]
+}
+
+// reasons completes the counts of aborts, so that a rate is known from the
+// first one on.
+func reasons(counts map[string]uint64) map[string]uint64 {
+	all := map[string]uint64{}
+	for _, reason := range host.AbortReasons {
+		all[reason] = counts[reason]
+	}
+	return all
+}
+
+// storeMetrics is what a worker tells of tasks and caches.
+func storeMetrics(s *host.WorkerState) metrics.Store {
+	out := metrics.Store{
+		Tasks: map[string]int{}, Suspended: s.Suspended != "", Staged: s.Staged, Unwritten: s.Unwritten,
+		RestoreRemaining: s.RestoreRemaining, Restored: s.Restored, CacheHits: s.CacheHits, CacheMisses: s.CacheMisses,
+	}
+	for _, phase := range host.TaskPhases() {
+		out.Tasks[phase] = 0
+	}
+	for _, t := range s.Tasks {
+		out.Tasks[t.Phase]++
+	}
+	return out
 }

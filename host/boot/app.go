@@ -46,8 +46,13 @@ func Check(ctx context.Context, m *manifest.Manifest, o Options, broker bool) (m
 	if broker && b != nil && found.Fatal() == nil {
 		var c *clusters
 		if c, err = connect(ctx, b, o); err == nil {
-			_, more, err = c.prepare(ctx, b, true)
+			var partitions map[string]int
+			partitions, more, err = c.prepare(ctx, b, true)
 			found = append(found, more...)
+			if err == nil && more.Fatal() == nil {
+				more, err = c.checkSurroundings(ctx, b, partitions)
+				found = append(found, more...)
+			}
 		}
 	}
 	found.Sort()
@@ -161,3 +166,11 @@ func (a *App) Close() error {
 
 // BatchTimes returns each worker's histogram of batch times.
 func (a *App) BatchTimes() []*host.Histogram { return a.host.BatchTimes() }
+
+// Caches describes the caches; see host.Host.
+func (a *App) Caches() []host.CacheInfo { return a.host.Caches() }
+
+// Inquire reads a cache; see host.Host.
+func (a *App) Inquire(ctx context.Context, q *host.Inquiry) (*host.Page, bool, error) {
+	return a.host.Inquire(ctx, q)
+}

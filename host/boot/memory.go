@@ -10,14 +10,17 @@ import (
 
 // Budget is how the memory of the host's own buffers is divided, in bytes.
 type Budget struct {
-	Total int64
+	Total int64 `json:"total"`
 	// Fetch and Produce are the queues of all consumers and producers together.
-	Fetch, Produce int64
+	Fetch   int64 `json:"fetch"`
+	Produce int64 `json:"produce"`
 	// RecordCache holds entries of caches that were used last, Unwritten those
 	// committed and not on disk yet.
-	RecordCache, Unwritten int64
+	RecordCache int64 `json:"record_cache"`
+	Unwritten   int64 `json:"unwritten"`
 	// BlockCache and WriteBuffer are RocksDB's.
-	BlockCache, WriteBuffer int64
+	BlockCache  int64 `json:"block_cache"`
+	WriteBuffer int64 `json:"write_buffer"`
 }
 
 const (

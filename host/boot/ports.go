@@ -62,6 +62,7 @@ func (a *App) consumer(_ context.Context, cluster, worker int) (host.Consumer, e
 	c := &a.build.Manifest.Clusters[cluster]
 	cfg := kafka.ConsumerConfig{ClientConfig: a.clusters.client(cluster), Group: c.Group, Assignor: a.build.assignor(cluster), QueueBytes: int(a.budget.Fetch) / a.workers}
 	cfg.OnStats = a.stats.observe(fmt.Sprintf("%s/consumer/%d", c.Name, worker))
+	cfg.ClientID = fmt.Sprintf("%s-%s-%d", cfg.ClientID, a.state.hostID, worker)
 	if a.build.Manifest.Membership == manifest.Static {
 		cfg.InstanceID = fmt.Sprintf("%s-%s-%d", a.build.Manifest.Name, a.state.hostID, worker)
 	}

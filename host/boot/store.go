@@ -44,15 +44,15 @@ func openCaches(dir, app string, caches []state.Cache, budget Budget, o Options)
 	if report.Rebuilt {
 		o.logger().Warn("the state on disk was damaged; the caches are read from their changelogs", "reason", report.Reason)
 	}
-	store, err := state.Open(db, state.Config{
-		App: app, Caches: caches, RecordCache: budget.RecordCache, FlushBytes: budget.Unwritten, Log: o.logger(),
-	})
+	config := state.Config{
+		App: app, Caches: caches, Fresh: report.Created,
+		RecordCache: budget.RecordCache, FlushBytes: budget.Unwritten, Log: o.logger(),
+	}
+	store, err := state.Open(db, config)
 	if errors.Is(err, state.ErrCorrupt) {
 		o.logger().Warn("the state on disk is damaged; the caches are read from their changelogs", "reason", err)
 		if err = db.Recreate(); err == nil {
-			store, err = state.Open(db, state.Config{
-				App: app, Caches: caches, RecordCache: budget.RecordCache, FlushBytes: budget.Unwritten, Log: o.logger(),
-			})
+			store, err = state.Open(db, config)
 		}
 	}
 	if err != nil {
@@ -76,17 +76,17 @@ func (a *App) logReader(_ context.Context, cluster int) (host.LogReader, error) 
 	return kafka.NewLogReader(a.clusters.client(cluster))
 }
 
-// logBounds asks for the ends of a changelog's partition.
-func (a *App) logBounds(ctx context.Context, cluster int, topic string, partition int32) (host.Bounds, error) {
+// logBounds asks for the ends of changelogs' partitions.
+func (a *App) logBounds(ctx context.Context, cluster int, parts []host.LogPartition) ([]host.Bounds, error) {
 	admin, err := a.admins.get(a.clusters, cluster)
 	if err != nil {
-		return host.Bounds{}, err
+		return nil, err
 	}
-	b, err := admin.Bounds(ctx, kafka.TopicPartition{Topic: topic, Partition: partition})
-	if err != nil {
-		return host.Bounds{}, err
+	named := make([]kafka.TopicPartition, len(parts))
+	for i, p := range parts {
+		named[i] = kafka.TopicPartition{Topic: p.Topic, Partition: p.Partition}
 	}
-	return b[0], nil
+	return admin.Bounds(ctx, named...)
 }
 
 // purge deletes committed records of an internal topic.

@@ -122,6 +122,11 @@ const (
 	CodeNoCommittedOffset  Code = "SLP507"
 	CodeTopicCreateRefused Code = "SLP508"
 	CodeInternalTopic      Code = "SLP509"
+	CodeTopicRecreated     Code = "SLP510"
+	CodeRecordsGone        Code = "SLP511"
+	CodeOffsetsReset       Code = "SLP512"
+	CodeChangelogGone      Code = "SLP513"
+	CodeNoTransactions     Code = "SLP514"
 )
 
 // Stage is when a finding can be made.
@@ -192,8 +197,9 @@ func (e Explanation) filled() Explanation {
 	return e
 }
 
-func catalogues() [6][]Explanation {
-	return [6][]Explanation{
+func catalogues() [7][]Explanation {
+	return [7][]Explanation{
 		keyCodes[:], valueCodes[:], referenceCodes[:], stateCodes[:], moduleCodes[:], brokerCodes[:],
+		changeCodes[:],
 	}
 }

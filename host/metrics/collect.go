@@ -33,6 +33,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	for i := range h.Workers {
 		s.worker(&h.Workers[i])
 	}
+	s.late(&c.late)
 	c.guests.refusals(func(handler, reason string, n uint64) { s.put(handlerRefused, float64(n), handler, reason) })
 	if c.config.Clients != nil {
 		s.clients(c.config.Clients())
@@ -63,6 +64,9 @@ func (s *scrape) host(h *Host) {
 	s.put(hostRecords, float64(h.Records))
 	s.put(hostCommits, float64(h.Commits))
 	s.put(hostRewinds, float64(h.Rewinds))
+	for reason, n := range h.Aborts {
+		s.put(hostAborts, float64(n), reason)
+	}
 }
 
 func (s *scrape) handler(h *Handler) {
@@ -80,6 +84,9 @@ func (s *scrape) handler(h *Handler) {
 		{handlerDeadLetters, h.DeadLetters},
 	} {
 		s.put(v.id, float64(v.count), h.ID, h.Module)
+	}
+	for code, n := range h.Letters {
+		s.put(handlerLetterCodes, float64(n), h.ID, code)
 	}
 }
 
@@ -104,6 +111,8 @@ func (s *scrape) worker(w *Worker) {
 	s.put(workerWaiting, float64(waiting), id, w.Cluster)
 	s.put(workerUncommitted, float64(uncommitted), id, w.Cluster)
 	s.durations(batchDuration, &w.Batches, id, w.Cluster)
+	s.durations(commitDuration, &w.Commits, id, w.Cluster)
+	s.store(w, id)
 }
 
 // Bounds of the buckets shown. Shorter times are told apart by nobody and

@@ -37,11 +37,15 @@ const (
 // Guest takes one metric call of a handler. The metric becomes
 // sliphost_guest_NAME with the label handler, a counter with _total at its
 // end; bytes of the name that Prometheus does not allow become underscores.
+// LateRecords is shown as sliphost_handler_late_records_total instead.
 // What cannot be shown has no effect but to be counted in
 // sliphost_handler_metrics_refused_total, and is logged the first time.
 //
 // name is not kept. For a name that was used before, nothing is allocated.
 func (r *Registry) Guest(handler string, kind GuestKind, name []byte, value float64) {
+	if kind == GuestCounter && string(name) == LateRecords && r.late.add(handler, value) {
+		return
+	}
 	r.guests.report(handler, kind, name, value)
 }
 

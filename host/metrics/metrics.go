@@ -34,6 +34,7 @@ type Registry struct {
 	all    *prometheus.Registry
 	descs  [familyCount]*prometheus.Desc
 	guests *guests
+	late   lateCounts
 }
 
 // New makes a registry with every metric of Reference, and those of the Go
@@ -42,7 +43,7 @@ func New(c Config) (*Registry, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	r := &Registry{config: c, all: prometheus.NewRegistry(), guests: newGuests(maxGuestNames, c.Logger)}
+	r := &Registry{config: c, all: prometheus.NewRegistry(), guests: newGuests(maxGuestNames, c.Logger), late: lateCounts{by: map[string]float64{}}}
 	for id, f := range families {
 		r.descs[id] = prometheus.NewDesc(f.name, f.help, f.labels, nil)
 	}

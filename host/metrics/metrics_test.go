@@ -24,9 +24,9 @@ import (
 func sample() Host {
 	return Host{
 		App: "flights", State: "running", Ready: true, Generation: 1,
-		Records: 101, Commits: 102, Rewinds: 103,
+		Records: 101, Commits: 102, Rewinds: 103, Aborts: map[string]uint64{"group": 104, "store": 0},
 		Handlers: []Handler{
-			{ID: "late", Module: "flights", SHA256: "ab12", Records: 1, Outputs: 2, Failed: 3, Traps: 4, Dropped: 5, Skipped: 6, DeadLetters: 7},
+			{ID: "late", Module: "flights", SHA256: "ab12", Records: 1, Outputs: 2, Failed: 3, Traps: 4, Dropped: 5, Skipped: 6, DeadLetters: 7, Letters: map[string]uint64{"trap": 8}},
 			{ID: "count", Module: "flights", SHA256: "ab12"},
 		},
 		Workers: []Worker{
@@ -36,6 +36,11 @@ func sample() Host {
 					{Source: "flights", Partition: 0, Next: 120, Committed: 100, Waiting: 3},
 					{Source: "flights", Partition: 1, Next: 50, Committed: 50, Stopped: true},
 					{Source: "timer:1m", Partition: 0, Next: 7, Committed: -1},
+				},
+				Commits: Durations{Sum: time.Second, Buckets: []Bucket{{time.Microsecond << 20, 9}}},
+				Store: Store{
+					Tasks: map[string]int{"waiting": 20, "restoring": 21, "running": 22}, Suspended: true, Staged: 23, Unwritten: 24,
+					RestoreRemaining: 25, Restored: 26, CacheHits: 27, CacheMisses: 28,
 				},
 				Batches: Durations{
 					Sum: 1500 * time.Millisecond,
@@ -110,6 +115,8 @@ func TestScrapeShowsEveryValue(t *testing.T) {
 	r.Guest("late", GuestCounter, []byte("delays"), 1.5)
 	r.Guest("late", GuestCounter, []byte("delays"), 2)
 	r.Guest("count", GuestGauge, []byte("size"), -3)
+	r.Guest("count", GuestCounter, []byte(LateRecords), 2)
+	r.Guest("count", GuestCounter, []byte(LateRecords), 3)
 	got := strings.ReplaceAll(ours(t, r), goVersion(), "GO")
 	path := filepath.Join("testdata", "scrape.txt")
 	if *update {
@@ -132,6 +139,7 @@ func TestScrapeShowsEveryValue(t *testing.T) {
 func TestEveryFamilyOfTheTableIsShown(t *testing.T) {
 	r := newTestRegistry(t, nil)
 	r.Guest("late", GuestCounter, []byte("falls"), -1)
+	r.Guest("late", GuestCounter, []byte(LateRecords), 1)
 	text := ours(t, r)
 	names := map[string]bool{}
 	for id, f := range families {

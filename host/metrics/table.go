@@ -27,6 +27,7 @@ const (
 	hostRecords
 	hostCommits
 	hostRewinds
+	hostAborts
 	handlerInfo
 	handlerRecords
 	handlerOutputs
@@ -35,14 +36,24 @@ const (
 	handlerDropped
 	handlerSkipped
 	handlerDeadLetters
+	handlerLetterCodes
+	handlerLate
 	handlerRefused
 	workerPartitions
 	workerStopped
 	workerWaiting
 	workerUncommitted
 	batchDuration
+	commitDuration
 	partitionCommitted
 	partitionStopped
+	workerTasks
+	storeSuspended
+	storeStaged
+	storeUnwritten
+	restoreRemaining
+	restoredRecords
+	cacheReads
 	kafkaLag
 	kafkaFetchedRecords
 	kafkaFetchedBytes
@@ -89,6 +100,7 @@ var families = [familyCount]family{
 	hostRecords:      {"sliphost_host_records_total", counter, nil, "Input records whose effects are handed over."},
 	hostCommits:      {"sliphost_host_commits_total", counter, nil, "Commits of input positions, all workers."},
 	hostRewinds:      {"sliphost_host_rewinds_total", counter, nil, "Times that uncommitted work was given up, to be done again from the last commit."},
+	hostAborts:       {"sliphost_host_aborts_total", counter, []string{"reason"}, "Rewinds by what caused them: refused (a broker refused an output), group (the group took partitions away), store (the state store failed), restart (clients were made anew), other."},
 
 	handlerInfo:        {"sliphost_handler_info", gauge, []string{"handler", "module", "sha256"}, "Always 1; sha256 is the hash of the module that the handler runs."},
 	handlerRecords:     {"sliphost_handler_records_total", counter, byHandler, "Records that the handler finished."},
@@ -98,6 +110,8 @@ var families = [familyCount]family{
 	handlerDropped:     {"sliphost_handler_dropped_records_total", counter, byHandler, "Records that the handler asked to drop."},
 	handlerSkipped:     {"sliphost_handler_skipped_records_total", counter, byHandler, "Records passed over after their last try, by the policy skip."},
 	handlerDeadLetters: {"sliphost_handler_dead_letters_total", counter, byHandler, "Records written to the dead-letter topic after their last try."},
+	handlerLetterCodes: {"sliphost_handler_dead_letters_by_code_total", counter, []string{"handler", "code"}, "Records written to the dead-letter topic, by the code of the failure."},
+	handlerLate:        {"sliphost_handler_late_records_total", counter, []string{"handler"}, "Records that came after their window had closed, as the handler's SDK counts them."},
 	handlerRefused:     {"sliphost_handler_metrics_refused_total", counter, []string{"handler", "reason"}, "Metric calls of the handler without effect: limit (too many names), kind (the name is in use for another kind), value (a counter that would fall, or no number)."},
 
 	workerPartitions:   {"sliphost_worker_partitions", gauge, byWorker, "Partitions that the worker owns, as of its last commit."},
@@ -105,8 +119,17 @@ var families = [familyCount]family{
 	workerWaiting:      {"sliphost_worker_waiting_records", gauge, byWorker, "Records held back behind one that waits for its next try."},
 	workerUncommitted:  {"sliphost_worker_uncommitted_records", gauge, byWorker, "Offsets between the committed and the next position of the owned partitions."},
 	batchDuration:      {"sliphost_batch_duration_seconds", histogram, byWorker, "Time from a poll's return to the hand-over of its outputs."},
+	commitDuration:     {"sliphost_commit_duration_seconds", histogram, byWorker, "Time that a whole commit takes: changelogs, acknowledgements, positions and the end of the transaction."},
 	partitionCommitted: {"sliphost_partition_committed_offset", gauge, byPartition, "The group's committed position of an owned partition. It falls when the group is reset."},
 	partitionStopped:   {"sliphost_partition_stopped", gauge, byPartition, "1 if the owned partition stands still because of a failure; /v1/status says which."},
+
+	workerTasks:      {"sliphost_worker_tasks", gauge, []string{"worker", "cluster", "phase"}, "Tasks of the worker by phase: waiting (for inputs), restoring (their caches), running."},
+	storeSuspended:   {"sliphost_store_suspended", gauge, byWorker, "1 while nothing is processed because the state store cannot be written, as on a full disk."},
+	storeStaged:      {"sliphost_store_staged_bytes", gauge, byWorker, "Cache writes in the commit under way."},
+	storeUnwritten:   {"sliphost_store_unwritten_bytes", gauge, byWorker, "Committed cache writes that are not on disk yet, as of the last commit."},
+	restoreRemaining: {"sliphost_restore_remaining_records", gauge, byWorker, "Changelog offsets left to read before all tasks run."},
+	restoredRecords:  {"sliphost_restore_records_total", counter, byWorker, "Changelog records read into the store."},
+	cacheReads:       {"sliphost_cache_reads_total", counter, []string{"worker", "cluster", "result"}, "Reads of caches: hit from memory, miss from disk, as of the last commit."},
 
 	kafkaLag:             {"sliphost_kafka_lag_records", gauge, []string{"cluster", "topic", "partition"}, "Records between the committed position and the end of an owned partition."},
 	kafkaFetchedRecords:  {"sliphost_kafka_fetched_records", gauge, byMember, "Records that the consumer has fetched ahead."},
@@ -136,5 +159,6 @@ var sections = []struct {
 	{buildInfo, "Host"},
 	{handlerInfo, "Handlers"},
 	{workerPartitions, "Workers and partitions"},
+	{workerTasks, "Tasks and caches"},
 	{kafkaLag, "Kafka clients"},
 }

@@ -12,14 +12,18 @@ type Host struct {
 	Generation uint64
 	// Records are those whose effects are handed over.
 	Records, Commits, Rewinds uint64
-	Handlers                  []Handler
-	Workers                   []Worker
+	// Aborts counts rewinds by reason.
+	Aborts   map[string]uint64
+	Handlers []Handler
+	Workers  []Worker
 }
 
 // Handler sums one handler over all workers.
 type Handler struct {
 	ID, Module, SHA256                                             string
 	Records, Outputs, Failed, Traps, Dropped, Skipped, DeadLetters uint64
+	// Letters counts dead letters by code.
+	Letters map[string]uint64
 }
 
 // Worker is one worker and what it owns, as of its last commit.
@@ -27,7 +31,9 @@ type Worker struct {
 	ID         int
 	Cluster    string
 	Partitions []Partition
-	Batches    Durations
+	// Batches and Commits are the times these take.
+	Batches, Commits Durations
+	Store            Store
 }
 
 // Partition is one partition that a worker owns.

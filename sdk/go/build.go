@@ -167,7 +167,7 @@ type arena struct {
 
 // maxChunk bounds the growth of chunks: a record that takes more than it is
 // given in several, so that those it has done with can be freed.
-const maxChunk = 1 << 20
+const maxChunk = 4 << 20
 
 // take returns n bytes with undefined contents, its capacity n.
 func (a *arena) take(n int) []byte {

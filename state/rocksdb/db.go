@@ -188,8 +188,11 @@ func (d *DB) write(h *handle, wo *C.rocksdb_writeoptions_t, b *state.Batch) erro
 
 // Reopen is state.Engine's. What is damaged stays as it is: the error wraps
 // state.ErrCorrupt, and the engine is of no use until Recreate. After any other
-// error Reopen can be tried again.
+// error Reopen can be tried again; without room on the disk nothing is closed.
 func (d *DB) Reopen() error {
+	if err := d.room(); err != nil {
+		return err
+	}
 	return d.again(func() error {
 		_, err := d.place.inspect()
 		return err

@@ -109,6 +109,9 @@ func (d *DB) open() (*handle, Report, error) {
 	if err != nil {
 		return nil, r, err
 	}
+	if err := d.room(); err != nil {
+		return nil, r, err
+	}
 	s := d.o.settings()
 	found := []string{systemFamily}
 	if c.current {

@@ -1,4 +1,4 @@
-// Package chaos kills, stops and starves real sliphost processes on real
+// Package chaos kills, stops and starves real hosts, each a process, on real
 // brokers while records arrive, and lets the checker judge what came out. It
 // is all tests:
 //

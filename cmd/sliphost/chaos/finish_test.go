@@ -131,6 +131,6 @@ func (a *app) offsets(ctx context.Context, stable *collector, end map[string][]i
 }
 
 // dumpStores is where the dump of the caches on disk comes in, through
-// `sliphost cache export`, once that command exists: C5 then compares it with
+// the command "cache export", once there is one: C5 then compares it with
 // the model, too (checker.Run.Stores). Until then there is none to compare.
 func (a *app) dumpStores() (map[string]checker.Fold, error) { return nil, nil }

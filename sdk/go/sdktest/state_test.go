@@ -333,3 +333,33 @@ func BenchmarkCaches(b *testing.B) {
 		})
 	}
 }
+
+// TestCachesLeaveMemoryConstant reads values of 100 KB and scans over a
+// thousand entries, again and again.
+func TestCachesLeaveMemoryConstant(t *testing.T) {
+	for _, handler := range []string{"get", "add", "scan"} {
+		s := newState(0, []string{"cache"})
+		for i := range 1000 {
+			s.Load(0, 3, fmt.Appendf(nil, "key %04d", i), []byte("eight by"))
+		}
+		s.Load(0, 3, []byte("large"), make([]byte, 100_000))
+		h := startFile(t, "caches", guestPath(t, "caches"), s)
+		binding := bind(handler, []abi.Param{{Name: "times", Value: abi.AppendInt(nil, 100)}})
+		binding.Caches = s.caches
+		h.init(0, binding)
+		key := map[string]string{"get": "large"}[handler]
+		msg := batch(abi.KindRecords, rec{key: []byte(key)}, rec{key: []byte("key 0001")})
+		send := func(n int) uint32 {
+			for range n {
+				s.partition, s.times, s.begun, s.limited = 3, []int64{0, 0}, 0, map[int]bool{}
+				if _, err := h.run(0, msg); err != nil {
+					t.Fatal(err, h.stderr.String())
+				}
+			}
+			return h.mem.Size()
+		}
+		if warm, after := send(20), send(100); after != warm {
+			t.Errorf("%s: memory grew from %d to %d bytes", handler, warm, after)
+		}
+	}
+}
