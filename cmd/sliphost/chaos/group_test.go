@@ -9,7 +9,7 @@ import (
 // one takes over, and then the first goes on with what it had in hand.
 func zombie(a *app) {
 	a.rounds, a.mustAbort = rounds(1, 5), false
-	a.load.start(60, 20*time.Millisecond)
+	a.start()
 	first := a.run("a")
 	a.progress(2000)
 	for range a.rounds {
@@ -36,7 +36,7 @@ func zombie(a *app) {
 func cleanStops(a *app) {
 	a.rounds = rounds(3, 20)
 	a.noAbort = true
-	a.load.start(60, 20*time.Millisecond)
+	a.start()
 	for range a.rounds {
 		h := a.run("a")
 		a.progress(500)
@@ -53,7 +53,7 @@ func cleanStops(a *app) {
 // storm is G1: three processes join and leave, in good order or not.
 func storm(a *app) {
 	a.rounds = rounds(6, 100)
-	a.load.start(60, 20*time.Millisecond)
+	a.start()
 	names := []string{"a", "b", "c"}
 	hosts := make([]*process, len(names))
 	for i, name := range names {
