@@ -35,10 +35,10 @@ type Overlay struct {
 	unwritten int64
 	// pinned is the part of cached that cannot be given up before a commit or a
 	// write.
-	pinned int64
-	hits      uint64
-	hitsSeen  atomic.Uint64
-	misses    atomic.Uint64
+	pinned   int64
+	hits     uint64
+	hitsSeen atomic.Uint64
+	misses   atomic.Uint64
 
 	writer writer
 
