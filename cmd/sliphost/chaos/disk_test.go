@@ -104,7 +104,7 @@ func (a *app) spoil(state string) {
 	}
 	how := "bytes flipped"
 	switch kind := a.rnd.IntN(4); {
-	case kind == 0:
+	case kind == 0 && filepath.Base(path) != "SLIPHOST": // without its mark it is a directory of somebody else, and refused
 		how = "deleted"
 		err = os.Remove(path)
 	case kind == 1:
