@@ -22,8 +22,10 @@ type internalTopic struct {
 	path    []string
 	cleanup string
 	cache   int
-	// why says where the number of partitions comes from.
-	why string
+	// why says where the number of partitions comes from; loose that another one
+	// will do.
+	why   string
+	loose bool
 }
 
 // hasInternal says whether a cluster has internal topics or topics of caches.
@@ -33,12 +35,14 @@ func (b *Build) hasInternal(cluster int) bool {
 			return true
 		}
 	}
-	return slices.Contains(b.cacheClusters(), cluster)
+	return slices.Contains(b.cacheClusters(), cluster) || slices.ContainsFunc(b.Plan.Sources, func(s host.Source) bool {
+		return len(s.Replays) > 0 && s.Cluster == cluster
+	})
 }
 
 // internalTopics lists those of a cluster, with the partitions they must have
 // once those of the inputs are known.
-func (b *Build) internalTopics(cluster int, partitions map[string]int) ([]internalTopic, manifest.Errors) {
+func (c *clusters) internalTopics(b *Build, cluster int, partitions map[string]int) ([]internalTopic, manifest.Errors) {
 	m, topo := b.Manifest, b.Topology
 	counts, found := topo.Counts(func(i int) int {
 		return partitions[topicKey(m.Topics[i].Cluster, m.Topics[i].Name)]
@@ -63,13 +67,16 @@ func (b *Build) internalTopics(cluster int, partitions map[string]int) ([]intern
 	}
 	for i := range topo.Subs {
 		s := &topo.Subs[i]
-		for _, c := range s.Caches {
-			mc := &m.Caches[c]
+		if t, ok := c.replaySpec(b, i, counts, partitions); ok && s.Cluster == cluster {
+			topics = append(topics, t)
+		}
+		for _, id := range s.Caches {
+			mc := &m.Caches[id]
 			if mc.Kind != manifest.CacheKV || s.Cluster != cluster {
 				continue
 			}
 			n, input := b.inputPartitions(s.Inputs, counts, partitions)
-			t := internalTopic{path: []string{"cache", mc.ID}, cleanup: "compact", cache: c, why: fmt.Sprintf("%q has", input)}
+			t := internalTopic{path: []string{"cache", mc.ID}, cleanup: "compact", cache: id, why: fmt.Sprintf("%q has", input)}
 			t.TopicSpec = kafka.TopicSpec{Name: mc.Changelog, Partitions: n, Replication: mc.Replication, Config: map[string]string{"cleanup.policy": "compact"}}
 			t.configure(mc.Config)
 			topics = append(topics, t)
@@ -110,7 +117,7 @@ func (b *Build) inputPartitions(inputs, repartitions []int, partitions map[strin
 func (c *clusters) prepareInternal(ctx context.Context, b *Build, dry bool, partitions map[string]int) (manifest.Errors, error) {
 	var found manifest.Errors
 	for cluster := range c.servers {
-		topics, more := b.internalTopics(cluster, partitions)
+		topics, more := c.internalTopics(b, cluster, partitions)
 		if cluster == 0 || more.Fatal() != nil {
 			found = append(found, more...)
 		}
@@ -178,7 +185,7 @@ func (c *clusters) fitInternal(ctx context.Context, b *Build, admin *kafka.Admin
 
 // compare says in what an existing topic does not fit.
 func (t *internalTopic) compare(m *manifest.Manifest, have kafka.Topic) (found manifest.Errors) {
-	if have.Partitions != t.Partitions {
+	if have.Partitions != t.Partitions && !t.loose {
 		found = append(found, manifest.NewError(manifest.CodeInternalTopic, m.Pos(t.path...),
 			fmt.Sprintf("internal topic %q has %d partitions, but %s %d", have.Name, have.Partitions, t.why, t.Partitions),
 			"go back to the old number, or start over with sliphost reset"))
@@ -229,12 +236,16 @@ func identity(id string) uint32 {
 }
 
 // assignor divides the partitions of a cluster: range keeps equal partition
-// numbers together, which a sub-topology that joins topics needs.
+// numbers together, which a sub-topology that joins topics needs, and one with caches to which
+// dead letters come back.
 func (b *Build) assignor(cluster int) string {
 	for i := range b.Topology.Subs {
 		if s := &b.Topology.Subs[i]; s.Joins && s.Cluster == cluster {
 			return "range"
 		}
+	}
+	if b.replays(cluster) {
+		return "range"
 	}
 	return "roundrobin"
 }
