@@ -119,6 +119,9 @@ func (w *worker) readLetter(src *Source, rec *abi.Record) (l letter, headers []b
 	}
 	l.partition, l.offset = int32(number(HeaderPartition)), number(HeaderOffset)
 	l.n, l.timestamp = int(number(HeaderN)), number(HeaderTimestamp)
+	if why == "" && (l.partition < 0 || l.offset < 0 || l.n < 0) {
+		why = "its headers name no place: " + HeaderPartition + ", " + HeaderOffset + " and " + HeaderN + " are not below 0"
+	}
 	if n > 0 {
 		headers = append(abi.AppendArrayHeader(nil, n), rest...)
 	}
