@@ -76,6 +76,7 @@ func TestRetriesAllocateNothing(t *testing.T) {
 	for p := range int32(20) {
 		w.inputs[abi.TopicPartition{Partition: p}] = &input{task: running()}
 	}
+	w.relist()
 	ctx := context.Background()
 	now := realClock{}.Now()
 	if a := testing.AllocsPerRun(50, func() {

@@ -16,10 +16,10 @@ const carefulAfter = 2
 const carefulTries = 4
 
 // processCarefully runs records one by one, each with a flush of its own (with
-// exactly-once, a transaction of its own), so that a refused output is known by its record and by the handler's call that
-// emitted it. That call has then failed, and its policy acts. Without this an
-// output that the broker never takes would be tried for ever, together with
-// everything around it.
+// caches or exactly-once, a commit of its own), so that a refused output is known
+// by its record and by the handler's call that emitted it. That call has then
+// failed, and its policy acts. Without this an output that the broker never takes
+// would be tried for ever, together with everything around it.
 func (w *worker) processCarefully(ctx context.Context, in *input, run *abi.Run, wire []byte) (done int, err error) {
 	// The outputs of other partitions must be out of the way: a refusal of one of
 	// them is not this partition's alone, and the worker goes back.
@@ -46,7 +46,7 @@ func (w *worker) processCarefully(ctx context.Context, in *input, run *abi.Run, 
 }
 
 func (w *worker) processAlone(ctx context.Context, in *input, run *abi.Run, wire []byte) (int, error) {
-	next := in.next
+	next, time := in.next, in.task.streamTime
 	for try := 1; ; try++ {
 		n, err := w.processBatch(ctx, in, run, wire)
 		if err != nil || n == 0 {
@@ -61,7 +61,7 @@ func (w *worker) processAlone(ctx context.Context, in *input, run *abi.Run, wire
 		}
 		// The record is not done with after all.
 		key, known := w.guilty(err)
-		in.next = next
+		in.next, in.task.streamTime = next, time
 		if err := w.rollback(ctx, err); err != nil {
 			return 0, err
 		}
@@ -78,17 +78,24 @@ func (w *worker) processAlone(ctx context.Context, in *input, run *abi.Run, wire
 
 // settleAlone makes what was done so far stand by itself.
 func (w *worker) settleAlone(ctx context.Context) error {
-	if w.plan.ExactlyOnce {
-		return w.commit(ctx)
+	if !w.plan.ExactlyOnce && w.overlay == nil {
+		if err := w.send(ctx); err != nil {
+			return err
+		}
+		return w.flush(ctx)
 	}
-	if err := w.stageChangelogs(); err != nil {
+	// What the next record stages may have to be taken back, and nothing else.
+	if err := w.commit(ctx); err != nil {
 		return err
 	}
-	if err := w.send(ctx); err != nil {
-		return err
+	if w.retryCommit > 0 {
+		return errNotCommitted
 	}
-	return w.flush(ctx)
+	return nil
 }
+
+// errNotCommitted says that the group did not take positions.
+var errNotCommitted = &abortable{"positions were not committed"}
 
 // settle waits for what was sent, whatever becomes of it.
 func (w *worker) settle(ctx context.Context) error {

@@ -16,9 +16,9 @@ import (
 // commit makes everything done so far final. Exactly-once: changelog records,
 // acknowledgements of all records, positions, the end of the transaction, and
 // then what was staged counts. At-least-once: the same without a transaction,
-// outputs and changelogs first, positions after their acknowledgement, never
-// the other way round; a crash in between repeats outputs and loses none. In
-// both the store on disk comes last, so that it is never ahead.
+// outputs first, then changelogs, then positions, each after the
+// acknowledgement of what comes before; a crash in between repeats outputs and
+// loses none. In both the store on disk comes last, so that it is never ahead.
 //
 // A client tells of a refused output once. So the refusal is remembered, and
 // nothing is committed until the worker has gone back.
@@ -27,6 +27,13 @@ func (w *worker) commit(ctx context.Context) error {
 	w.lastCommit = began
 	if w.refused != nil {
 		return w.refused
+	}
+	if !w.plan.ExactlyOnce && w.overlay != nil {
+		// A changelog takes nothing back: of a record whose output is refused, it
+		// must not hold anything.
+		if err := w.flush(ctx); err != nil {
+			return err
+		}
 	}
 	if err := w.stageChangelogs(); err != nil {
 		return err
@@ -78,7 +85,7 @@ func (w *worker) stageChangelogs() error {
 		}
 	}
 	var last *state.Partition
-	return w.overlay.Changes(func(p *state.Partition, key, value []byte) error {
+	err := w.overlay.Changes(func(p *state.Partition, key, value []byte) error {
 		if p != last {
 			last = p
 			w.touched = append(w.touched, p)
@@ -90,6 +97,7 @@ func (w *worker) stageChangelogs() error {
 		}
 		return nil
 	})
+	return w.storeError(err)
 }
 
 // sweepMost bounds the expired entries that one commit removes from a cache's
@@ -177,7 +185,12 @@ func (w *worker) commitOffsets(ctx context.Context) error {
 func (w *worker) committed() {
 	for i, in := range w.sending {
 		in.committed = w.offsets[i].Offset
-		in.task.changed = false
+		if in.committed >= in.suspect {
+			in.refused = 0
+		}
+		in.keepTries()
+		t := in.task
+		t.changed, t.unsettled, t.committedTime = false, false, t.streamTime
 	}
 	if w.overlay != nil {
 		for p, pos := range w.moved {
@@ -223,25 +236,34 @@ func (w *worker) giveUp(ctx context.Context, err error) error {
 	if ctx.Err() != nil || w.drain.Load() {
 		return err
 	}
+	if errors.Is(err, errStore) {
+		return w.storeBroke(ctx, err)
+	}
 	if isFatal(err) || !w.canRewind() {
 		return err
 	}
 	w.stats.rewinds.Add(1)
+	if errors.As(err, new(*refusedError)) {
+		for _, in := range w.inputs {
+			in.suspected()
+		}
+	}
 	wait := w.rewindWait(err)
 	w.log.Error("going back to the last commit", "error", err, "wait", wait)
-	refusal := errors.As(err, new(*refusedError))
 	if err := w.rollback(ctx, err); err != nil {
 		return w.restart(ctx, err)
 	}
+	lost := w.consumer != nil && w.consumer.Lost()
 	for part, in := range w.inputs {
-		if refusal && w.givenUp >= carefulAfter {
-			in.careful = max(in.careful, in.next)
+		at := in.rewind()
+		in.task.streamTime = in.task.committedTime
+		w.uncommitted = w.uncommitted || at != in.committed // a start is to be committed, too
+		if lost {
+			continue // the next poll takes it away, before anything is delivered
 		}
-		paused := in.paused
-		in.paused = false
-		err := w.consumer.Seek(part, in.rewind())
-		if err == nil && paused {
-			err = w.consumer.Resume([]abi.TopicPartition{part})
+		err := w.consumer.Seek(part, at)
+		if err == nil {
+			err = w.throttle(in)
 		}
 		if err != nil {
 			return w.restart(ctx, fmt.Errorf("go back on %s[%d]: %w", w.plan.Sources[in.source].Topic, part.Partition, err))
@@ -275,9 +297,10 @@ const maxRestarts = 8
 // good. What is not committed is processed again, by whoever gets the
 // partitions.
 func (w *worker) restart(ctx context.Context, err error) error {
-	if w.restarts++; w.restarts > maxRestarts || !w.canRewind() {
+	if !w.canRestart() {
 		return err
 	}
+	w.restarts++
 	wait := min(backoff(100*time.Millisecond, w.restarts), maxStopped)
 	w.log.Error("starting over from the last commit with new clients", "error", err, "wait", wait)
 	w.stats.rewinds.Add(1)
@@ -292,11 +315,26 @@ func (w *worker) restart(ctx context.Context, err error) error {
 	if err := w.pause(ctx, wait); err != nil || w.drain.Load() {
 		return err
 	}
-	if err := w.openOutlets(ctx); err != nil {
-		return err
+	if err = w.openOutlets(ctx); err == nil {
+		err = w.join(ctx)
 	}
-	return w.join(ctx)
+	if err != nil {
+		return &reopenError{err}
+	}
+	return nil
 }
+
+// canRestart says whether the clients may be made anew once more.
+func (w *worker) canRestart() bool { return w.restarts < maxRestarts && w.canRewind() }
+
+// reopenError says that new clients could not be made, which is tried again.
+type reopenError struct{ err error }
+
+func (e *reopenError) Error() string { return e.err.Error() }
+func (e *reopenError) Unwrap() error { return e.err }
+
+// Fatal is true.
+func (e *reopenError) Fatal() bool { return true }
 
 // closeClients leaves the group and gives the clients back.
 func (w *worker) closeClients() {
@@ -340,12 +378,9 @@ func (w *worker) pause(ctx context.Context, d time.Duration) error {
 func (w *worker) publish() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.behind = false
 	w.status.Partitions = w.status.Partitions[:0]
-	all := w.allInputs(nil)
-	slices.SortFunc(all, func(a, b *input) int {
-		return cmp.Or(cmp.Compare(a.source, b.source), cmp.Compare(a.partition, b.partition))
-	})
-	for _, in := range all {
+	for _, in := range w.listed {
 		s := &w.plan.Sources[in.source]
 		p := PartitionStatus{Source: s.ID, Topic: s.Topic, Partition: in.partition, Next: in.next, Committed: in.committed}
 		for _, r := range in.backlog.runs {

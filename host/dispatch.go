@@ -80,6 +80,11 @@ func (r *run) emitRoots(ctx context.Context) {
 		n := r.firstCall()
 		if err := r.emit(ctx, r.root, pos, &n); err != nil {
 			r.holdAt(hold{root: pos, stopped: true, reason: err})
+			if r.w.plan.ExactlyOnce {
+				// What the root emitted before is in the transaction, which must not
+				// be committed: it would come twice.
+				_ = r.w.refuse(err)
+			}
 		}
 	}
 }

@@ -32,8 +32,8 @@ func (g *globals) set(cluster int, epoch uint64) {
 	g.changed = make(chan struct{})
 }
 
-// await returns when every global cache is whole.
-func (g *globals) await(ctx context.Context, store *state.Store) error {
+// await returns when every global cache is whole, or draining ends.
+func (g *globals) await(ctx, draining context.Context, store *state.Store) error {
 	for {
 		g.mu.Lock()
 		missing, changed := false, g.changed
@@ -47,6 +47,8 @@ func (g *globals) await(ctx context.Context, store *state.Store) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-draining.Done():
+			return nil
 		case <-changed:
 		}
 	}

@@ -209,8 +209,11 @@ func (g *guestCalls) bounds(at module.At, cache int32, from, to []byte) (p *stat
 	return p, lo, hi, 0
 }
 
-// left is what the record may still write.
+// left is what the record may still write, below 0 for no limit.
 func (g *guestCalls) left() int64 {
+	if g.c.handler.Staged <= 0 {
+		return -1
+	}
 	return g.c.handler.Staged - g.w.overlay.BytesSince(g.c.markOf(g.pos))
 }
 

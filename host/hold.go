@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/sliphost/sliphost/abi"
@@ -120,7 +121,6 @@ const maxStopped = 30 * time.Second
 
 // retries goes on with the partitions whose wait is over.
 func (w *worker) retries(ctx context.Context, now time.Time) error {
-	w.listed = w.allInputs(w.listed[:0])
 	for _, in := range w.listed {
 		if !in.reseek.IsZero() && !now.Before(in.reseek) {
 			in.reseek = time.Time{}
@@ -128,39 +128,81 @@ func (w *worker) retries(ctx context.Context, now time.Time) error {
 				w.readerStopped(ctx, in, err)
 			}
 		}
-		if in.backlog.empty() || now.Before(in.due) || in.task.phase != taskRunning || w.suspended != nil {
+		if in.backlog.empty() || !in.task.ready() {
 			continue
 		}
-		// The record that waited goes alone: if it fails again, nothing behind it
-		// has been run in vain.
-		alone := in.held()
-		in.due = time.Time{}
-		for !in.backlog.empty() && !in.held() && w.refused == nil && w.aborted == nil && !w.full && !w.drain.Load() {
-			run := in.backlog.runs[0]
-			wire := in.backlog.buf[run.Start:run.End]
-			most := in.window
-			if alone {
-				most = 1
+		for {
+			next, until := w.earliest(in, now)
+			if next == nil {
+				break
 			}
-			if most > 0 && int(run.Count) > most {
-				run.LastOffset = nextOffset(&run, wire, most) - 1
-				run.Count = int32(most)
-			}
-			done, err := w.process(ctx, in, &run, wire)
-			if err != nil {
+			if err := w.again(ctx, next, until); err != nil {
 				return err
 			}
-			in.backlog.take(done)
-			if !alone && in.window > 0 && done == int(run.Count) {
-				if in.window *= 2; in.window > w.opts.MaxRecords {
-					in.window = 0
-				}
-			}
-			alone = false
 		}
-		w.passEnd(in)
-		if err := w.throttle(in); err != nil {
-			return err
+		for _, other := range in.task.inputs { // their records may have had their turn
+			w.passEnd(other)
+			if err := w.throttle(other); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// earliest chooses what goes on next of in and, where inputs share caches, of
+// the others of its task: by the timestamp of the first record that waits.
+// Records later than until are another's turn.
+func (w *worker) earliest(in *input, now time.Time) (next *input, until int64) {
+	until = math.MaxInt64
+	if w.suspended != nil || w.refused != nil || w.aborted != nil || w.full || w.drain.Load() {
+		return nil, until
+	}
+	waits := func(in *input) bool { return !in.backlog.empty() && !now.Before(in.due) }
+	if !w.merges(in.task) {
+		if waits(in) {
+			next = in
+		}
+		return next, until
+	}
+	first := int64(0)
+	for _, other := range in.task.inputs {
+		if !waits(other) {
+			continue
+		}
+		switch ts := other.backlog.time(); {
+		case next == nil:
+			next, first = other, ts
+		case ts < first:
+			next, first, until = other, ts, first
+		default:
+			until = min(until, ts)
+		}
+	}
+	return next, until
+}
+
+// again runs records from the head of the backlog of in. The record that
+// waited goes alone: if it fails again, nothing behind it has been run in vain.
+func (w *worker) again(ctx context.Context, in *input, until int64) error {
+	alone := in.held()
+	in.due = time.Time{}
+	most := in.window
+	if alone {
+		most = 1
+	}
+	h := head{in: in, run: in.backlog.runs[0], wire: in.backlog.first()}
+	run, wire := h.take(most, until)
+	careful := in.next < in.careful
+	done, err := w.process(ctx, in, &run, wire)
+	if err != nil {
+		return err
+	}
+	in.backlog.take(done)
+	w.behind = w.behind || careful && done > 0
+	if !alone && in.window > 0 && done == int(run.Count) {
+		if in.window *= 2; in.window > w.opts.MaxRecords {
+			in.window = 0
 		}
 	}
 	return nil

@@ -27,7 +27,7 @@ func (w *worker) checkIdle(ctx context.Context, now time.Time) {
 	}
 	w.lastIdle = now
 	seen := w.host.activity()
-	for _, in := range w.allInputs(nil) {
+	for _, in := range w.listed {
 		if in.stopped != nil {
 			continue // it will not go on by waiting; the run ends with its error
 		}
@@ -105,7 +105,7 @@ func (w *worker) drained(ctx context.Context) (bool, error) {
 
 // standing returns why a partition of this worker stands still, or nil.
 func (w *worker) standing() error {
-	for _, in := range w.allInputs(nil) {
+	for _, in := range w.listed {
 		if in.stopped != nil {
 			return in.stopped
 		}

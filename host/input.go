@@ -1,12 +1,13 @@
 package host
 
 import (
+	"maps"
 	"time"
 
 	"github.com/sliphost/sliphost/abi"
 )
 
-// task is one partition of one source that this worker owns: its position and
+// input is one partition of one source that this worker owns: its position and
 // what is held back of it. A connector's source has the one partition 0.
 type input struct {
 	task      *task
@@ -32,14 +33,20 @@ type input struct {
 	// which calls' outputs were, under the record at next.
 	careful  int64
 	refusals map[callKey]string
+	// refused counts the rewinds after refusals since the position was committed
+	// that the furthest of them had reached, suspect.
+	refused int
+	suspect int64
 	// window bounds the records that run at once, 0 if only the poll does.
 	window int
 	// reseek is when the consumer is asked again to read the partition.
 	reseek time.Time
 	// backlog is what was delivered but waits for the head record's retry.
-	backlog  backlog
-	due      time.Time
-	attempts map[callKey]int
+	backlog backlog
+	due     time.Time
+	// attempts counts the tries of the record at next, by the call that failed;
+	// committedTries is what the last commit says of the record at committed.
+	attempts, committedTries map[callKey]int
 	// stopped says why the partition stands still under the policy fail, nil
 	// while it runs; tries counts how often it was tried in vain.
 	stopped error
@@ -53,11 +60,12 @@ type input struct {
 }
 
 // held says that the records behind next wait, so that new ones must queue.
-func (in *input) held() bool { return !in.due.IsZero() || in.task.phase != taskRunning }
+func (in *input) held() bool { return !in.due.IsZero() || !in.task.ready() }
 
 // restoreAttempts takes over how often the record at the position was tried by
 // an earlier owner.
 func (in *input) restoreAttempts(plan *Plan) {
+	defer in.keepTries()
 	for _, a := range in.meta.attempts {
 		for h := range plan.Handlers {
 			if nameHash(plan.Handlers[h].ID) != a.handler {
@@ -75,6 +83,27 @@ func (in *input) restoreAttempts(plan *Plan) {
 	}
 }
 
+// keepTries notes the attempts that are committed.
+func (in *input) keepTries() {
+	if len(in.attempts) == 0 && len(in.committedTries) == 0 {
+		return
+	}
+	in.committedTries = maps.Clone(in.attempts)
+}
+
+// suspected notes that an output was refused, maybe one of a record that was
+// processed since the last commit.
+func (in *input) suspected() {
+	if in.next <= in.committed || in.next == in.start && in.committed < 0 {
+		return
+	}
+	in.refused++
+	in.suspect = max(in.suspect, in.next)
+	if in.refused >= carefulAfter {
+		in.careful = max(in.careful, in.suspect)
+	}
+}
+
 // rewind forgets everything that is not committed and returns the offset to
 // deliver again.
 func (in *input) rewind() int64 {
@@ -84,8 +113,10 @@ func (in *input) rewind() int64 {
 	}
 	in.backlog.clear()
 	in.due, in.reseek, in.stopped, in.tries = time.Time{}, time.Time{}, nil, 0
-	clear(in.attempts)
 	clear(in.refusals)
+	if clear(in.attempts); len(in.committedTries) > 0 {
+		in.attempts = maps.Clone(in.committedTries)
+	}
 	in.delivered, in.end = in.next, 0
 	return in.next
 }
@@ -132,6 +163,11 @@ func (l *backlog) take(n int) {
 	run.Start += prefixBytes(l.buf[run.Start:run.End], n)
 	run.Count -= int32(n)
 }
+
+// first returns the records of the first run, time the timestamp of the very
+// first record.
+func (l *backlog) first() []byte { return l.buf[l.runs[0].Start:l.runs[0].End] }
+func (l *backlog) time() int64   { return l.runs[0].BaseTimestamp + timestampDelta(l.first()) }
 
 // clear forgets everything and gives large buffers back.
 func (l *backlog) clear() { *l = backlog{} }

@@ -19,7 +19,7 @@ func (w *worker) takeRuns(ctx context.Context) (left bool, err error) {
 		in := w.inputs[abi.TopicPartition{Topic: run.Topic, Partition: run.Partition}]
 		switch {
 		case in == nil: // revoked in this very poll
-		case len(in.task.inputs) > 1 && w.stateful(in.task.sub):
+		case w.merges(in.task):
 			err = w.merge(ctx, in.task, i)
 		default:
 			err = w.accept(ctx, in, *run, w.packed.Buf[run.Start:run.End])
@@ -33,6 +33,9 @@ func (w *worker) takeRuns(ctx context.Context) (left bool, err error) {
 	}
 	return false, nil
 }
+
+// merges says whether records of t's inputs are taken by their timestamps.
+func (w *worker) merges(t *task) bool { return len(t.inputs) > 1 && w.stateful(t.sub) }
 
 // keepRuns puts the runs from i on into the backlogs of their inputs, because
 // the worker has something else to do first. When it drains they are left.
@@ -86,7 +89,7 @@ func (w *worker) merge(ctx context.Context, t *task, first int) error {
 		if best < 0 {
 			return nil
 		}
-		run, wire := heads[best].take(second)
+		run, wire := heads[best].take(0, second)
 		if err := w.accept(ctx, heads[best].in, run, wire); err != nil {
 			return err
 		}
@@ -103,12 +106,17 @@ type head struct {
 // time is the first record's timestamp.
 func (h *head) time() int64 { return h.run.BaseTimestamp + timestampDelta(h.wire) }
 
-// take cuts off the records up to the first one later than until, one at least.
-func (h *head) take(until int64) (abi.Run, []byte) {
-	at, n := 0, 0
-	for n < int(h.run.Count) && (n == 0 || h.run.BaseTimestamp+timestampDelta(h.wire[at:]) <= until) {
-		at += abi.RecordPrefix + recordLen(h.wire[at:])
-		n++
+// take cuts off the records up to the first one later than until, one at least,
+// and most at most unless that is 0.
+func (h *head) take(most int, until int64) (abi.Run, []byte) {
+	n, at := int(h.run.Count), len(h.wire)
+	if most > 0 && most < n || until < math.MaxInt64 {
+		if most <= 0 {
+			most = n
+		}
+		for n, at = 0, 0; n < min(most, int(h.run.Count)) && (n == 0 || h.run.BaseTimestamp+timestampDelta(h.wire[at:]) <= until); n++ {
+			at += abi.RecordPrefix + recordLen(h.wire[at:])
+		}
 	}
 	run, wire := h.run, h.wire[:at]
 	run.LastOffset = nextOffset(&h.run, h.wire, n) - 1

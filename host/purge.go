@@ -13,7 +13,10 @@ type purging struct {
 	busy atomic.Bool
 	wg   sync.WaitGroup
 	last time.Time
-	done map[*input]int64
+	// next is how far each input had committed at the last round. Only that much
+	// is deleted in this one: should a commit that was long on its way set the
+	// group's offset back, the records are still there. done is what was deleted.
+	next, done map[*input]int64
 }
 
 func (p *purging) wait() { p.wg.Wait() }
@@ -30,24 +33,31 @@ func (w *worker) purge() {
 		name    string
 	}
 	due := map[topic]map[int32]int64{}
-	if w.purging.done == nil {
-		w.purging.done = map[*input]int64{}
+	p := &w.purging
+	if p.done == nil {
+		p.next, p.done = map[*input]int64{}, map[*input]int64{}
 	}
 	for _, in := range w.inputs {
 		src := &w.plan.Sources[in.source]
-		if !src.Internal || in.committed <= 0 || w.purging.done[in] == in.committed {
+		if !src.Internal {
 			continue
 		}
-		w.purging.done[in] = in.committed
+		before := p.next[in]
+		p.next[in] = in.committed
+		if before <= 0 || p.done[in] == before {
+			continue
+		}
+		p.done[in] = before
 		at := topic{src.Cluster, src.Topic}
 		if due[at] == nil {
 			due[at] = map[int32]int64{}
 		}
-		due[at][in.partition] = in.committed
+		due[at][in.partition] = before
 	}
-	for in := range w.purging.done {
+	for in := range p.next {
 		if w.inputs[in.kafka] != in {
-			delete(w.purging.done, in)
+			delete(p.next, in)
+			delete(p.done, in)
 		}
 	}
 	if len(due) == 0 {

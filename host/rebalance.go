@@ -46,10 +46,13 @@ func (w *worker) assigned(ctx context.Context, parts []abi.TopicPartition) []int
 		w.inputs[p] = in
 		in.task = w.taskFor(in.source, p.Partition)
 		in.task.inputs = append(in.task.inputs, in)
-		in.task.streamTime = max(in.task.streamTime, in.meta.streamTime)
+		t := in.task
+		t.committedTime = max(t.committedTime, in.meta.streamTime)
+		t.streamTime = max(t.streamTime, t.committedTime)
 		in.restoreAttempts(w.plan)
 		w.log.Debug("partition assigned", "topic", w.plan.Sources[in.source].Topic, "partition", p.Partition, "offset", in.next)
 	}
+	w.relist()
 	w.entering = true
 	// The position of a partition without one is committed as well: otherwise
 	// a crash before the first commit would choose another "latest".

@@ -26,6 +26,9 @@ type restorer struct {
 	plan     *Plan
 	backends *Backends
 	log      *slog.Logger
+	// topics are the changelogs of the cluster, ids their positions by cache.
+	topics []string
+	ids    map[int]int32
 
 	mu    sync.Mutex
 	wake  *sync.Cond
@@ -49,7 +52,13 @@ type restore struct {
 }
 
 func newRestorer(w *worker) *restorer {
-	r := &restorer{cluster: w.cluster, plan: w.plan, backends: w.backends, log: w.log, tasks: map[*task]*restore{}}
+	r := &restorer{cluster: w.cluster, plan: w.plan, backends: w.backends, log: w.log, tasks: map[*task]*restore{}, ids: map[int]int32{}}
+	for i := range w.plan.Caches {
+		if c := &w.plan.Caches[i]; c.Kind == state.KV && c.Cluster == w.cluster {
+			r.ids[i] = int32(len(r.topics))
+			r.topics = append(r.topics, c.Topic)
+		}
+	}
 	r.wake = sync.NewCond(&r.mu)
 	return r
 }
@@ -61,7 +70,7 @@ func (r *restorer) add(ctx context.Context, t *task) {
 	s := &restore{task: t, open: map[abi.TopicPartition]*target{}}
 	for i := range t.targets {
 		g := &t.targets[i]
-		s.open[abi.TopicPartition{Topic: int32(g.cache), Partition: t.partition}] = g
+		s.open[abi.TopicPartition{Topic: r.ids[g.cache], Partition: t.partition}] = g
 		r.remaining.Add(g.pos.Next - g.from)
 	}
 	r.tasks[t] = s
@@ -95,12 +104,15 @@ func (r *restorer) cancel(t *task) {
 	}
 }
 
-// finished returns the tasks that are restored, or failed to be.
-func (r *restorer) finished() []*restore {
+// finished returns a task that is restored, or failed to be; nil without one.
+func (r *restorer) finished() *restore {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	done := r.done
-	r.done = nil
+	if len(r.done) == 0 {
+		return nil
+	}
+	done := r.done[0]
+	r.done = r.done[1:]
 	return done
 }
 
@@ -132,8 +144,13 @@ func (r *restorer) loop(ctx context.Context) {
 		}
 		var store *storeFailure
 		if errors.As(err, &store) {
-			r.failAll(err)
+			r.failAll(fmt.Errorf("%w: %w", errStore, err))
 			tries = 0
+			continue
+		}
+		if tries%readTries == 0 {
+			// What is asked for may not be there any more: the worker compares anew.
+			r.failAll(&unansweredError{err})
 			continue
 		}
 		wait := min(backoff(100*time.Millisecond, tries), 10*time.Second)
@@ -147,6 +164,9 @@ func (r *restorer) loop(ctx context.Context) {
 		}
 	}
 }
+
+// readTries is how often reading fails before the tasks are handed back.
+const readTries = 3
 
 // storeFailure is an error of the store, not of the broker.
 type storeFailure struct{ err error }
@@ -189,11 +209,7 @@ func (r *restorer) session(ctx context.Context) (err error) {
 		return fmt.Errorf("open a reader of changelogs: %w", err)
 	}
 	defer func() { err = errors.Join(err, reader.Close()) }()
-	topics := make([]string, len(r.plan.Caches))
-	for i := range r.plan.Caches {
-		topics[i] = r.plan.Caches[i].Topic
-	}
-	if err := reader.Open(ctx, topics); err != nil {
+	if err := reader.Open(ctx, r.topics); err != nil {
 		return err
 	}
 	s := &restoreSession{r: r, reader: reader, load: r.backends.Store.Load(), reading: map[abi.TopicPartition]*target{}}

@@ -82,7 +82,11 @@ func (f *statefulInvoker) Process(_ context.Context, handler, count int32, head,
 			return f.reply, i, &module.TrapError{Module: "fake", Kind: module.TrapUnreachable, Guilty: i}
 		case err != nil:
 			f.state.Savepoint(c.at, abi.SavepointRollbackRecord)
-			f.reply = abi.AppendResultError(f.reply, i, abi.CodeFailed, err.Error(), 0)
+			code := abi.CodeFailed
+			if ge := (guestError{}); errors.As(err, &ge) {
+				code = ge.code
+			}
+			f.reply = abi.AppendResultError(f.reply, i, code, err.Error(), 0)
 		case c.n > 0:
 			f.reply = append(abi.AppendResult(f.reply, i, abi.StatusOK, c.n), c.outs...)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/sliphost/sliphost/abi"
 	"github.com/sliphost/sliphost/state"
@@ -118,6 +119,11 @@ func (w *worker) enter(ctx context.Context) error {
 			return err
 		}
 	}
+	return w.pauseWaiting()
+}
+
+// pauseWaiting stops the fetching of what no task takes yet.
+func (w *worker) pauseWaiting() error {
 	for part, in := range w.inputs {
 		if in.task.phase != taskRunning && !in.paused {
 			in.paused = true
@@ -129,25 +135,37 @@ func (w *worker) enter(ctx context.Context) error {
 	return nil
 }
 
-// start begins to process a task whose caches are as they must be.
+// start begins to process a task whose caches are as they must be. An error
+// leaves it waiting.
 func (w *worker) start(ctx context.Context, t *task) error {
-	if err := w.attach(t); err != nil {
-		return w.storeError(err)
+	t.phase = taskWaiting
+	if err := w.begun(ctx, t); err != nil {
+		w.detach(t)
+		w.entering = true
+		return err
 	}
-	t.phase, t.targets = taskRunning, nil
+	t.phase, t.targets, t.clear, t.rewrite = taskRunning, nil, nil, nil
 	t.changed, w.uncommitted = true, true
-	if t.rewrite {
-		if err := w.rewriteChangelogs(ctx, t); err != nil {
-			return err
-		}
-	}
+	w.full = w.full || t.unsettled
 	for _, in := range t.inputs {
+		w.passEnd(in)
 		if err := w.throttle(in); err != nil {
 			return err
 		}
 	}
 	w.publish()
 	return nil
+}
+
+// begun makes the caches of t usable.
+func (w *worker) begun(ctx context.Context, t *task) error {
+	if err := w.attach(t); err != nil {
+		return w.storeError(err)
+	}
+	if len(t.rewrite) == 0 {
+		return nil
+	}
+	return w.rewriteChangelogs(ctx, t)
 }
 
 // slot is a cache's partition.
@@ -172,7 +190,7 @@ func (w *worker) askBounds(ctx context.Context, tasks []*task) (map[slot]abi.Bou
 			if err != nil {
 				return nil, w.storeError(err)
 			}
-			if want, known := t.committed(cache.ID); stored && known && have == want && have.Log == cache.Log {
+			if want, known := t.committed(cache.ID); stored && known && !t.foreign() && have == want && have.Log == cache.Log {
 				continue
 			}
 			slots = append(slots, slot{c, t.partition})
@@ -186,7 +204,7 @@ func (w *worker) askBounds(ctx context.Context, tasks []*task) (map[slot]abi.Bou
 	defer cancel()
 	ends, err := w.backends.LogBounds(ctx, w.cluster, parts)
 	if err != nil {
-		return nil, fmt.Errorf("ask for the ends of changelogs: %w", err)
+		return nil, &unansweredError{fmt.Errorf("ask for the ends of changelogs: %w", err)}
 	}
 	bounds := make(map[slot]abi.Bounds, len(slots))
 	for i, s := range slots {
@@ -195,10 +213,10 @@ func (w *worker) askBounds(ctx context.Context, tasks []*task) (map[slot]abi.Bou
 	return bounds, nil
 }
 
-// compare fills t.targets with what has to be read before t can run.
+// compare fills t.targets with what has to be read before t can run. The
+// restorer may still look at the targets of an earlier time.
 func (w *worker) compare(t *task, bounds map[slot]abi.Bounds) error {
-	t.targets = t.targets[:0]
-	t.clear, t.rewrite = false, false
+	t.targets, t.clear, t.rewrite, t.unsettled = nil, nil, nil, false
 	for _, c := range w.plan.Subs[t.sub].Caches {
 		cache := &w.plan.Caches[c]
 		if cache.Kind != state.KV {
@@ -222,21 +240,28 @@ func (w *worker) compareCache(t *task, c int, cache *Cache, b abi.Bounds) error 
 		return w.storeError(err)
 	}
 	want, known := t.committed(cache.ID)
+	t.unsettled = t.unsettled || !known
 	switch {
 	case !known && b.High == 0:
 		want = state.Position{Log: cache.Log} // never written
-	case !known:
+	case !known || t.foreign():
+		t.unsettled = true
 		what := "its changelog has records, but the committed offsets of its inputs do not say how many belong to them: offsets were set from outside, or have expired"
 		switch w.plan.OnChange.OffsetsReset {
 		case ChangeKeep, ChangeClear:
 			w.log.Warn("offsets were changed from outside", "cache", cache.ID, "partition", t.partition, "clear", w.plan.OnChange.OffsetsReset == ChangeClear)
 			want = state.Position{Log: cache.Log, Next: b.LastStable}
-			t.clear = t.clear || w.plan.OnChange.OffsetsReset == ChangeClear
+			if w.plan.OnChange.OffsetsReset == ChangeClear {
+				t.clear = append(t.clear, c)
+			}
 		default:
 			return w.stop(&changedError{where, what, "offsets_reset", `"keep" or "clear" to go on with the cache as it is or empty`})
 		}
 	case want.Log != cache.Log && want.Log != 0 && want.Next > 0, want.Next > b.High:
-		return w.changelogGone(t, c, cache, where, have, stored, want, b)
+		if done, err := w.changelogGone(t, c, cache, where, stored && have == want, &want, b); done || err != nil {
+			return err
+		}
+		stored = false
 	}
 	want.Log = cache.Log
 	if stored && (have.Log != want.Log || have.Next > want.Next || have.Next < b.Low && have.Next < want.Next) {
@@ -252,6 +277,10 @@ func (w *worker) compareCache(t *task, c int, cache *Cache, b abi.Bounds) error 
 		have = state.Position{Log: want.Log}
 	}
 	if from := max(have.Next, b.Low); from < want.Next {
+		if have.Next < b.Low {
+			w.log.Warn("the beginning of a changelog was deleted; entries written there and not since are lost",
+				"cache", cache.ID, "partition", t.partition, "topic", cache.Topic, "oldest", b.Low)
+		}
 		t.targets = append(t.targets, target{cache: c, pos: want, from: from})
 	}
 	return nil
@@ -268,63 +297,81 @@ func (t *task) committed(cache string) (pos state.Position, known bool) {
 	return pos, known
 }
 
+// foreign says that the offset of an input was set from outside.
+func (t *task) foreign() bool {
+	return slices.ContainsFunc(t.inputs, func(in *input) bool { return in.foreign })
+}
+
 // changelogGone decides about a changelog that lacks what was committed to it.
-func (w *worker) changelogGone(t *task, c int, cache *Cache, where string, have state.Position, stored bool, want state.Position, b abi.Bounds) error {
-	complete := stored && have == want
+// done says that nothing is left to compare; otherwise want is what is to be
+// read of the changelog now. complete says that the store has all that was
+// committed.
+func (w *worker) changelogGone(t *task, c int, cache *Cache, where string, complete bool, want *state.Position, b abi.Bounds) (done bool, err error) {
 	switch policy := w.plan.OnChange.ChangelogGone; {
 	case policy == ChangeLocal && complete:
 		w.log.Warn("the changelog is gone; writing it anew from the store", "cache", cache.ID, "partition", t.partition, "topic", cache.Topic)
-		t.rewrite = true
-		return nil
+		t.rewrite, t.unsettled = append(t.rewrite, c), true
+		return true, nil
 	case policy == ChangeEmpty:
 		w.log.Error("the changelog is gone; going on with an empty cache", "cache", cache.ID, "partition", t.partition, "topic", cache.Topic)
-		if err := w.backends.Store.Wipe(c, t.partition); err != nil {
-			return w.storeError(err)
-		}
-		return nil
+		// What is left of it is read once more, so that it can be deleted there as
+		// well: a later restore would bring it back.
+		*want = state.Position{Log: cache.Log, Next: b.LastStable}
+		t.clear, t.unsettled = append(t.clear, c), true
+		return false, nil
 	}
 	ways := `"empty" to go on without its entries`
 	if complete {
 		ways = `"local" to write it anew from this host's store, or "empty" to go on without its entries`
 	}
-	return w.stop(&changedError{
+	return true, w.stop(&changedError{
 		where, fmt.Sprintf("its changelog %q has been deleted or cut: offset %d was committed, the log ends at %d", cache.Topic, want.Next, b.High),
 		"changelog_gone", ways,
 	})
 }
 
-// rewriteChangelogs writes every stored entry of a task to its changelogs anew.
+// rewriteChangelogs writes every stored entry of the caches whose changelogs
+// are gone to these anew, in several commits if need be. Up to the last one the
+// positions stay what they were, so that it begins anew after a crash.
 func (w *worker) rewriteChangelogs(ctx context.Context, t *task) error {
-	t.rewrite = false
-	page := state.Page{Limit: 4096, MaxBytes: 1 << 20}
-	for _, p := range t.caches {
-		if p == nil || w.plan.Caches[p.Cache()].Kind != state.KV {
-			continue
-		}
-		for from := []byte(nil); ; {
-			page.Reset()
-			more, err := p.Page(from, nil, false, &page)
-			if err != nil {
-				return w.storeError(err)
-			}
-			for i := range page.Len() {
-				key, value := page.Entry(i)
-				if err := p.Put(key, value); err != nil {
-					return w.storeError(err)
-				}
-				from = append(append(from[:0], key...), 0)
-			}
-			w.overlay.Forget()
-			t.changed, w.uncommitted = true, true
-			if !more {
-				break
-			}
-			if w.overlay.Staged() > rewriteStep {
-				if err := w.commit(ctx); err != nil {
-					return err
-				}
-			}
+	for _, c := range t.rewrite {
+		if err := w.rewriteChangelog(ctx, t.caches[c]); err != nil {
+			return err
 		}
 	}
-	return w.commit(ctx)
+	if err := w.flush(ctx); err != nil {
+		return err
+	}
+	for _, c := range t.rewrite {
+		next := max(w.changelogs[c].delivered(t.partition), 0)
+		t.caches[c].SetPosition(state.Position{Next: next, Log: w.plan.Caches[c].Log})
+	}
+	return nil
+}
+
+func (w *worker) rewriteChangelog(ctx context.Context, p *state.Partition) error {
+	out := w.changelogs[p.Cache()]
+	page := state.Page{Limit: 4096, MaxBytes: 1 << 20}
+	from, size := []byte(nil), 0
+	for more := true; more; {
+		page.Reset()
+		var err error
+		if more, err = p.Stored(from, nil, &page); err != nil {
+			return w.storeError(err)
+		}
+		for i := range page.Len() {
+			key, value := page.Entry(i)
+			out.append(p.Partition(), key, value, nil, -1)
+			size += len(key) + len(value)
+			from = append(append(from[:0], key...), 0)
+		}
+		if size < rewriteStep && more {
+			continue
+		}
+		size = 0
+		if err := w.commit(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }

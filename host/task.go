@@ -3,7 +3,7 @@ package host
 import (
 	"errors"
 	"fmt"
-	"time"
+	"slices"
 
 	"github.com/sliphost/sliphost/abi"
 	"github.com/sliphost/sliphost/state"
@@ -19,18 +19,22 @@ type task struct {
 	// caches holds the attached partitions by the plan's ids; nil where the
 	// sub-topology has no such cache, and as a whole without any.
 	caches []*state.Partition
-	// streamTime is the largest timestamp seen, in milliseconds, -1 for none.
-	streamTime int64
-	phase      taskPhase
+	// streamTime is the largest timestamp seen, in milliseconds, -1 for none;
+	// committedTime is what it was at the last commit.
+	streamTime, committedTime int64
+	phase                     taskPhase
 	// targets are what the caches must be restored to.
 	targets []target
-	// clear says that the caches are to be emptied before the first record,
-	// because a policy wants it; rewrite that they go into a new changelog.
-	clear, rewrite bool
+	// clear lists the caches that are to be emptied before the first record,
+	// because a policy wants it; rewrite those that go into a new changelog.
+	clear, rewrite []int
+	// unsettled says that the first commit has to come before the first record:
+	// the committed offsets do not name the caches' positions yet, or a policy has
+	// changed these. Without it a crash would leave records in a changelog, aborted
+	// ones at least, that look as if offsets had been set from outside.
+	unsettled bool
 	// changed says that a position or a cache was, since the last commit.
 	changed bool
-	// restored is when the restore began.
-	restored time.Time
 }
 
 type taskKey struct {
@@ -63,7 +67,7 @@ func (w *worker) taskFor(source int, partition int32) *task {
 	key := taskKey{sub, partition}
 	t := w.tasks[key]
 	if t == nil {
-		t = &task{taskKey: key, streamTime: -1}
+		t = &task{taskKey: key, streamTime: -1, committedTime: -1}
 		if sub < len(w.plan.Subs) {
 			t.name = w.plan.Subs[sub].Name
 		}
@@ -94,34 +98,27 @@ func (w *worker) attach(t *task) error {
 			return fmt.Errorf("cache %q partition %d: %w", w.plan.Caches[c].ID, t.partition, err)
 		}
 		t.caches[c] = p
-		if pos := p.Position(); pos.Log != w.plan.Caches[c].Log {
+		if pos := p.Position(); pos.Log != w.plan.Caches[c].Log && !slices.Contains(t.rewrite, c) {
 			p.SetPosition(state.Position{Log: w.plan.Caches[c].Log})
 		}
 	}
-	if t.clear {
-		if err := w.clearCaches(t); err != nil {
-			return err
-		}
-	}
-	return nil
+	return w.clearCaches(t)
 }
 
-// clearCaches stages the removal of everything a task has stored.
+// clearCaches stages the removal of everything in the caches that a policy
+// wants to be empty.
 func (w *worker) clearCaches(t *task) error {
-	for _, p := range t.caches {
-		if p == nil {
-			continue
-		}
-		if err := p.DeleteRange(nil, nil, -1); err != nil {
-			return fmt.Errorf("empty cache %q: %w", w.plan.Caches[p.Cache()].ID, err)
+	for _, c := range t.clear {
+		if err := t.caches[c].DeleteRange(nil, nil, -1); err != nil {
+			return fmt.Errorf("empty cache %q: %w", w.plan.Caches[c].ID, err)
 		}
 	}
 	w.overlay.Forget()
-	t.clear, t.changed, w.uncommitted = false, true, true
 	return nil
 }
 
-// rewriteStep is how many bytes a rewrite stages between two commits.
+// rewriteStep is how many bytes of a changelog are written anew between two
+// commits.
 const rewriteStep = 8 << 20
 
 // detach lets go of what t has; nothing of it may be staged any more.
@@ -142,8 +139,11 @@ func (w *worker) detach(t *task) {
 		}
 	}
 	t.caches = nil
-	t.phase = taskWaiting
+	t.phase, t.unsettled = taskWaiting, false
 }
+
+// ready says that records of t may be processed.
+func (t *task) ready() bool { return t.phase == taskRunning && !t.unsettled }
 
 // drop removes an input from the worker and from its task; a task that has
 // lost one of its inputs waits.
@@ -153,6 +153,7 @@ func (w *worker) drop(part abi.TopicPartition) {
 		return
 	}
 	delete(w.inputs, part)
+	w.listed = slices.DeleteFunc(w.listed, func(other *input) bool { return other == in })
 	t := in.task
 	for i, other := range t.inputs {
 		if other == in {

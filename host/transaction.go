@@ -154,6 +154,11 @@ func (w *worker) forgetStaged() {
 	}
 	for _, t := range w.tasks {
 		t.changed = false
+		if t.unsettled {
+			// What its beginning staged is gone as well.
+			w.detach(t)
+			w.entering = true
+		}
 	}
 	for _, inv := range w.invokers {
 		if inv != nil {
@@ -170,7 +175,11 @@ func (w *worker) rewindWait(err error) time.Duration {
 	if isAbortable(err) && !errors.As(err, new(*refusedError)) {
 		return min(backoff(10*time.Millisecond, w.givenUp), maxStopped)
 	}
-	return min(backoff(time.Second, w.givenUp), maxStopped)
+	most := w.givenUp
+	for _, in := range w.inputs {
+		most = max(most, in.refused) // a commit that did not reach the record says nothing
+	}
+	return min(backoff(time.Second, most), maxStopped)
 }
 
 // Reasons of aborts, for metrics.

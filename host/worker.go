@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,7 +39,7 @@ type worker struct {
 	inputs     map[abi.TopicPartition]*input
 	tasks      map[taskKey]*task
 	connectors []*input // of worker 0
-	listed     []*input // what retries goes through
+	listed     []*input // inputs and connectors, by source and partition
 	packed     abi.Packed
 	lines      abi.Packed // of connectors
 
@@ -60,8 +62,13 @@ type worker struct {
 	// entering says that tasks may have become complete; full that enough is
 	// staged for a commit at once; writer is the call that wrote to a cache last,
 	// in a careful run.
-	entering, full bool
-	writer         callKey
+	// behind says that status shows records as waiting that were committed one by
+	// one since.
+	entering, full, behind bool
+	// enterAt is when that is tried again after the broker gave no answer.
+	enterAt    time.Time
+	enterTries int
+	writer     callKey
 	// epoch is the store's that the attached partitions belong to; suspended says
 	// why nothing is processed while the store cannot be written, resumeAt when
 	// that is tried again.
@@ -203,15 +210,16 @@ func (w *worker) open(ctx context.Context) error {
 			w.connectors = append(w.connectors, &input{task: &task{streamTime: -1, phase: taskRunning}, source: i, connector: c, next: abi.OffsetNone, committed: abi.OffsetNone, careful: abi.OffsetNone})
 		}
 	}
+	w.relist()
 	return w.join(ctx)
 }
 
 // join makes the consumer a member of the group.
 func (w *worker) join(ctx context.Context) error {
-	if err := w.host.globals.await(ctx, w.backends.Store); err != nil {
+	if err := w.host.globals.await(ctx, w.host.draining, w.backends.Store); err != nil {
 		return err
 	}
-	if len(w.topics) == 0 {
+	if len(w.topics) == 0 || w.host.draining.Err() != nil {
 		return nil
 	}
 	c, err := w.backends.Consumer(ctx, w.cluster, w.id)
@@ -231,6 +239,15 @@ func (w *worker) close(ctx context.Context) {
 		w.overlay.Rollback() // the last commit failed; what is staged is nobody's
 	}
 	w.uncommitted = false
+	if w.inTransaction && ctx.Err() == nil {
+		// Otherwise others wait for it until its timeout.
+		ctx, cancel := context.WithTimeout(ctx, revokeTimeout)
+		defer cancel()
+		if err := w.own().Abort(ctx); err != nil {
+			w.log.Warn("abort the last transaction", "error", err)
+		}
+	}
+	w.inTransaction = false
 	w.closeClients()
 	w.dropAll()
 	w.restorer.close()
@@ -310,7 +327,7 @@ func (w *worker) loop(ctx context.Context) error {
 		if err == nil {
 			err = w.step(ctx)
 		}
-		if err != nil && ctx.Err() == nil && isFatal(err) {
+		for err != nil && ctx.Err() == nil && isFatal(err) && w.canRestart() {
 			err = w.restart(ctx, err)
 		}
 		if err != nil {
@@ -356,48 +373,95 @@ func (w *worker) step(ctx context.Context) error {
 		return w.giveUp(ctx, err)
 	}
 	now = w.backends.Clock.Now()
-	if w.full || w.uncommitted && now.Sub(w.lastCommit) >= w.opts.CommitInterval {
+	if w.commitDue(now) <= 0 {
 		if err := w.commit(ctx); err != nil {
 			return w.giveUp(ctx, err)
 		}
 	}
 	if err := w.answer(ctx); err != nil {
-		if errors.Is(err, errStore) {
-			return w.recover(ctx, err)
-		}
 		return w.giveUp(ctx, err)
+	}
+	if w.behind {
+		w.publish()
 	}
 	w.checkIdle(ctx, now)
 	return nil
 }
 
-// recover goes on after an error of the store, and passes every other one on.
+// commitDue is how long the next commit is away.
+func (w *worker) commitDue(now time.Time) time.Duration {
+	switch {
+	case w.full && w.retryCommit == 0:
+		return 0
+	case w.uncommitted:
+		return w.lastCommit.Add(w.opts.CommitInterval).Sub(now)
+	}
+	return math.MaxInt64
+}
+
+// recover goes on after an error of the store or of a commit, and passes every
+// other one on.
 func (w *worker) recover(ctx context.Context, err error) error {
-	if errors.Is(err, errStore) && ctx.Err() == nil {
+	switch {
+	case ctx.Err() != nil || w.fatal != nil || isFatal(err):
+		return err
+	case errors.Is(err, errStore):
 		return w.storeBroke(ctx, err)
+	case isAbortable(err) || errors.As(err, new(*refusedError)):
+		return w.giveUp(ctx, err)
 	}
 	return err
 }
 
 // admit lets tasks begin that have become complete or are restored.
 func (w *worker) admit(ctx context.Context) error {
-	if w.entering {
+	if w.entering && !w.backends.Clock.Now().Before(w.enterAt) {
 		if err := w.enter(ctx); err != nil {
-			w.entering = true
-			return err
+			return w.enterAgain(ctx, err)
 		}
+		w.enterTries = 0
 	}
-	for _, done := range w.restorer.finished() {
+	for {
+		done := w.restorer.finished()
+		if done == nil {
+			return nil
+		}
+		t := done.task
 		if done.err != nil {
-			return w.storeError(done.err)
+			// What was read stays; the rest is compared anew.
+			t.phase, w.entering = taskWaiting, true
+			if err := w.enterAgain(ctx, done.err); err != nil {
+				return err
+			}
+			continue
 		}
-		if err := w.start(ctx, done.task); err != nil {
+		if err := w.start(ctx, t); err != nil {
 			return err
 		}
-		w.log.Debug("task restored", "task", done.task.name, "partition", done.task.partition)
+		w.log.Debug("task restored", "task", t.name, "partition", t.partition)
 	}
-	return nil
 }
+
+// enterAgain decides about an error that kept tasks from beginning: where the
+// broker gave no answer it is asked again, and the others go on meanwhile.
+func (w *worker) enterAgain(ctx context.Context, err error) error {
+	w.entering = true
+	var unanswered *unansweredError
+	if ctx.Err() != nil || !errors.As(err, &unanswered) {
+		return err
+	}
+	w.enterTries++
+	wait := min(backoff(100*time.Millisecond, w.enterTries), 10*time.Second)
+	w.enterAt = w.backends.Clock.Now().Add(wait)
+	w.log.Warn("tasks cannot begin yet; trying again", "error", err, "tries", w.enterTries, "wait", wait)
+	return w.pauseWaiting()
+}
+
+// unansweredError says that the broker could not be asked about changelogs.
+type unansweredError struct{ err error }
+
+func (e *unansweredError) Error() string { return e.err.Error() }
+func (e *unansweredError) Unwrap() error { return e.err }
 
 // wait is how long the next poll may sleep.
 func (w *worker) wait(now time.Time, busy bool) time.Duration {
@@ -416,18 +480,16 @@ func (w *worker) wait(now time.Time, busy bool) time.Duration {
 	if w.idle.Load() || w.restorer.pending() {
 		d = connectorWait // the end of the run, or of a restore, is near
 	}
-	for _, in := range w.inputs {
+	d = min(d, w.commitDue(now))
+	if w.entering {
+		d = min(d, w.enterAt.Sub(now))
+	}
+	for _, in := range w.listed {
 		if !in.reseek.IsZero() {
 			d = min(d, in.reseek.Sub(now))
 		}
-	}
-	if w.uncommitted {
-		d = min(d, w.lastCommit.Add(w.opts.CommitInterval).Sub(now))
-	}
-	w.listed = w.allInputs(w.listed[:0])
-	for _, in := range w.listed {
 		switch {
-		case in.task.phase != taskRunning || w.suspended != nil:
+		case !in.task.ready() || w.suspended != nil || w.full:
 		case in.held():
 			d = min(d, in.due.Sub(now))
 		case !in.backlog.empty():
@@ -524,12 +586,16 @@ func (w *worker) pollConnectors(ctx context.Context) (busy bool, err error) {
 	return busy, nil
 }
 
-// allInputs appends the tasks of topics and connectors to list.
-func (w *worker) allInputs(list []*input) []*input {
+// relist brings listed up to date after inputs or connectors have changed.
+func (w *worker) relist() {
+	w.listed = w.listed[:0]
 	for _, in := range w.inputs {
-		list = append(list, in)
+		w.listed = append(w.listed, in)
 	}
-	return append(list, w.connectors...)
+	w.listed = append(w.listed, w.connectors...)
+	slices.SortFunc(w.listed, func(a, b *input) int {
+		return cmp.Or(cmp.Compare(a.source, b.source), cmp.Compare(a.partition, b.partition))
+	})
 }
 
 func (w *worker) handlerIndex(h *Handler) int {

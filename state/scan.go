@@ -25,10 +25,25 @@ func (p *Partition) Page(from, to []byte, reverse bool, page *Page) (more bool, 
 		}
 		return more, err
 	}
-	return p.overlay.scan(p, from, to, reverse, page)
+	return p.overlay.scan(p, from, to, reverse, p.cache.head != 0, page)
 }
 
-func (o *Overlay) scan(p *Partition, from, to []byte, reverse bool, out *Page) (more bool, err error) {
+// Stored is Page, forwards, with values in stored form: as in the changelog,
+// with the header of caches that have a ttl or a bound, and with expired
+// entries that are not swept yet. It is for caches that are not global.
+func (p *Partition) Stored(from, to []byte, page *Page) (more bool, err error) {
+	if p.reader != nil {
+		return false, p.wrap("read the stored entries", ErrReadOnly)
+	}
+	if o := p.overlay; o == nil || p.epoch != o.store.epoch.Load() {
+		return false, p.refuse("read the stored entries")
+	}
+	return p.overlay.scan(p, from, to, false, false, page)
+}
+
+// scan is Page; with live it takes the headers off and leaves out what has
+// expired.
+func (o *Overlay) scan(p *Partition, from, to []byte, reverse, live bool, out *Page) (more bool, err error) {
 	if to != nil && bytes.Compare(from, to) >= 0 {
 		return false, nil
 	}
@@ -60,7 +75,7 @@ func (o *Overlay) scan(p *Partition, from, to []byte, reverse bool, out *Page) (
 		if !ok {
 			return false, nil
 		}
-		if p.cache.head != 0 {
+		if live {
 			if value, ok, err = p.live(value); err != nil {
 				return false, err
 			} else if !ok {
@@ -214,7 +229,7 @@ func (p *Partition) DeleteRange(from, to []byte, maxBytes int64) error {
 	for more := true; more; {
 		o.doomed.Reset()
 		var err error
-		if more, err = o.scan(p, from, to, false, &o.doomed); err != nil {
+		if more, err = o.scan(p, from, to, false, p.cache.head != 0, &o.doomed); err != nil {
 			return err
 		}
 		for i := range o.doomed.Len() {

@@ -85,6 +85,28 @@ func (c *clusters) internalTopics(b *Build, cluster int, partitions map[string]i
 	return topics, found
 }
 
+// InternalPartitions returns the number of partitions that each changelog and
+// repartition topic must have, by its name, given those of the topics that
+// handlers read. Findings with level error mean that there is none.
+func (b *Build) InternalPartitions(topic func(cluster int, name string) int) (map[string]int, manifest.Errors) {
+	partitions := map[string]int{}
+	for i := range b.Manifest.Topics {
+		t := &b.Manifest.Topics[i]
+		partitions[topicKey(t.Cluster, t.Name)] = topic(t.Cluster, t.Name)
+	}
+	counts := map[string]int{}
+	for cluster := range b.Manifest.Clusters {
+		topics, found := b.internalTopics(cluster, partitions)
+		if found.Fatal() != nil {
+			return nil, found
+		}
+		for i := range topics {
+			counts[topics[i].Name] = topics[i].Partitions
+		}
+	}
+	return counts, nil
+}
+
 func (t *internalTopic) configure(config []manifest.Property) {
 	for _, p := range config {
 		t.Config[p.Name] = p.Value.Reveal()

@@ -3,6 +3,7 @@ package hosttest
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -109,6 +110,9 @@ func (b *Broker) admit(c *Consumer) {
 			// The place passes on, and nobody else notices.
 			if m.consumer != c {
 				m.consumer.fenced = true
+				if !b.Eager { // it takes what it should own, and has nothing to give up
+					maps.DeleteFunc(g.owners, func(_ topicPartition, owner *member) bool { return owner == m })
+				}
 			}
 			m.id, m.consumer, m.topics = id, c, c.topics
 			m.session.stop()
