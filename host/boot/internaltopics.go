@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/sliphost/sliphost/host"
@@ -26,6 +27,8 @@ type internalTopic struct {
 	// will do.
 	why   string
 	loose bool
+	// letters says that dead letters come back through it.
+	letters bool
 }
 
 // hasInternal says whether a cluster has internal topics or topics of caches.
@@ -42,7 +45,7 @@ func (b *Build) hasInternal(cluster int) bool {
 
 // internalTopics lists those of a cluster, with the partitions they must have
 // once those of the inputs are known.
-func (c *clusters) internalTopics(b *Build, cluster int, partitions map[string]int) ([]internalTopic, manifest.Errors) {
+func (b *Build) internalTopics(cluster int, partitions map[string]int) ([]internalTopic, manifest.Errors) {
 	m, topo := b.Manifest, b.Topology
 	counts, found := topo.Counts(func(i int) int {
 		return partitions[topicKey(m.Topics[i].Cluster, m.Topics[i].Name)]
@@ -67,7 +70,7 @@ func (c *clusters) internalTopics(b *Build, cluster int, partitions map[string]i
 	}
 	for i := range topo.Subs {
 		s := &topo.Subs[i]
-		if t, ok := c.replaySpec(b, i, counts, partitions); ok && s.Cluster == cluster {
+		if t, ok := b.replaySpec(i, counts, partitions); ok && s.Cluster == cluster {
 			topics = append(topics, t)
 		}
 		for _, id := range s.Caches {
@@ -139,7 +142,12 @@ func (b *Build) inputPartitions(inputs, repartitions []int, partitions map[strin
 func (c *clusters) prepareInternal(ctx context.Context, b *Build, dry bool, partitions map[string]int) (manifest.Errors, error) {
 	var found manifest.Errors
 	for cluster := range c.servers {
-		topics, more := c.internalTopics(b, cluster, partitions)
+		topics, more := b.internalTopics(cluster, partitions)
+		for i := range topics {
+			if topics[i].letters {
+				topics[i].Config["max.message.bytes"] = strconv.Itoa(max(c.largest[cluster], 1<<20) + replayRoom)
+			}
+		}
 		if cluster == 0 || more.Fatal() != nil {
 			found = append(found, more...)
 		}

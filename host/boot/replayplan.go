@@ -85,16 +85,15 @@ const replayRoom = 1 << 20
 // replaySpec is the topic of a sub-topology's letters as it is created: one
 // partition for each of the inputs, so that a letter comes to the caches that
 // its root came to.
-func (c *clusters) replaySpec(b *Build, i int, counts []int, partitions map[string]int) (t internalTopic, ok bool) {
+func (b *Build) replaySpec(i int, counts []int, partitions map[string]int) (t internalTopic, ok bool) {
 	s := &b.Topology.Subs[i]
 	name := replayTopic(b.Manifest, s)
 	if name == "" || !slices.ContainsFunc(b.Plan.Sources, func(s host.Source) bool { return s.Topic == name && len(s.Replays) > 0 }) {
 		return t, false
 	}
-	t = internalTopic{path: []string{"handler", b.Manifest.Handlers[s.Handlers[0]].ID}, cleanup: "delete", cache: -1, loose: len(s.Caches) == 0}
+	t = internalTopic{path: []string{"handler", b.Manifest.Handlers[s.Handlers[0]].ID}, cleanup: "delete", cache: -1, loose: len(s.Caches) == 0, letters: true}
 	t.TopicSpec = kafka.TopicSpec{Name: name, Config: map[string]string{
 		"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1", "segment.bytes": "52428800",
-		"max.message.bytes": strconv.Itoa(max(c.largest[s.Cluster], 1<<20) + replayRoom),
 	}}
 	for _, input := range s.Inputs {
 		n, of := b.inputPartitions([]int{input}, counts, partitions)
