@@ -89,7 +89,7 @@ echo
 echo "  the weeks with the most late flights to an airport"
 echo
 echo "  airport  week of       late   mean  worst"
-sed 's/[{}"]//g; s/[a-z]*://g' "$work/go.weeks" | sort -t, -k3,3nr -k1,2 | head -n 8 |
+sed 's/[{}"]//g; s/[a-z]*://g' "$work/go.weeks" | sort -t, -k3,3nr -k1,2 | sed -n 1,8p |
 	awk -F, '{ printf "  %-7s  %s  %5d  %5.1f  %5d min\n", $1, $2, $3, $4, $5 }'
 echo
 
