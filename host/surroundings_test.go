@@ -423,3 +423,35 @@ func TestAttemptsSurvive(t *testing.T) {
 		}
 	})
 }
+
+// Entries whose time is over are deleted in the changelog, too, by the stream
+// time of their task.
+func TestExpiredEntriesLeaveTheChangelog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCounting(t, OnChange{})
+		for i, ts := range []int64{1000, 1500, 9000} {
+			produce(t, c.b, hosttest.Record{Topic: "in", Key: fmt.Append(nil, "k", i), Timestamp: ts})
+		}
+		plan := countPlan()
+		plan.Caches[0].Log, _ = c.b.Identity(c.log)
+		bk := (&life{c.b, "h", c.disk}).backends(t, plan, []statefulFunc{countKeys})
+		store, err := hosttest.Store(state.Cache{Name: "counts", TTL: 2 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		bk.Store = store
+		if err := runIdle(t, New(plan, Options{UntilIdle: true, MaxRecords: 1}, []int{0}, 0, bk, discard)); err != nil {
+			t.Fatal(err)
+		}
+		last := map[string]bool{}
+		for _, r := range c.b.View(c.log, 0) {
+			last[string(r.Key)] = r.Value != nil
+		}
+		if last["k0"] || last["k1"] || !last["k2"] {
+			t.Errorf("the changelog ends with %v", last)
+		}
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
