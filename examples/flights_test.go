@@ -6,10 +6,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"math"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -22,6 +25,9 @@ import (
 // flightTopics are the ids of the topics of 09-flights, with what they are
 // called at the broker behind the application's name.
 var flightTopics = map[string]string{"flights": "", "late": "-late", "on-time": "-on-time", "dead": "-dead"}
+
+// flightInternals are the topics behind them that the host makes.
+var flightInternals = []string{"-weekly", "-weeks-changelog", "-by-destination-repartition"}
 
 // flightPartitions is the number of partitions of each, but for dead.
 const flightPartitions = 4
@@ -68,17 +74,121 @@ func TestFlightsRecordByRecord(t *testing.T) {
 							t.Errorf("%s%s has a partition %d", app, suffix, p)
 						}
 					}
-					for p := range got {
-						if p < 0 || p >= flightPartitions {
-							t.Errorf("%s%s has a partition %d", app, suffix, p)
-						}
-					}
 					for p := range int32(flightPartitions) {
+						if id != "flights" {
+							number(t, got[p])
+						}
 						sameRecords(t, fmt.Sprintf("%s%s[%d]", app, suffix, p), want[id][p], got[p])
 					}
 				}
+				sameWeeks(t, expectedWeeks(t), latest(t, ex.tap(t, "weekly")))
 			})
 		}
+	}
+}
+
+// TestFlightsWithOnePartition has other partitions than the manifest says, and
+// the same figures come out.
+func TestFlightsWithOnePartition(t *testing.T) {
+	ex := copyOf(t, "09-flights", "rust")
+	for _, table := range []string{"topic.flights", "topic.late", "topic.on-time", "topic.weekly", "repartition.by-destination"} {
+		ex.set = append(ex.set, "--set", table+".partitions=1")
+	}
+	flightsRun(t, ex)
+	got := ex.tap(t, "weekly")
+	if len(got) != 1 {
+		t.Errorf("the figures are in %d partitions, want 1", len(got))
+	}
+	sameWeeks(t, expectedWeeks(t), latest(t, got))
+}
+
+// weekFigures is a value of the topic weekly.
+type weekFigures struct {
+	Airport, Week string
+	Late          int
+	Mean          float64
+	Worst         int
+}
+
+// expectedWeeks computes from the file how late flights arrive, by airport and
+// week. Weeks begin on Thursdays.
+func expectedWeeks(t *testing.T) map[string]weekFigures {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("data", "flights.ndjson"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, sums := map[string]weekFigures{}, map[string]int{}
+	for line := range bytes.Lines(text) {
+		var flight struct {
+			Date, Destination string
+			Delay             int
+		}
+		if err := json.Unmarshal(line, &flight); err != nil {
+			t.Fatal(err)
+		}
+		if flight.Delay <= 15 {
+			continue
+		}
+		at, err := time.Parse("2006/01/02", flight.Date[:10])
+		if err != nil {
+			t.Fatal(err)
+		}
+		for at.Weekday() != time.Thursday {
+			at = at.AddDate(0, 0, -1)
+		}
+		week := at.Format("2006/01/02")
+		key := flight.Destination + " " + week
+		w := want[key]
+		sums[key] += flight.Delay
+		w.Airport, w.Week, w.Late, w.Worst = flight.Destination, week, w.Late+1, max(w.Worst, flight.Delay)
+		w.Mean = math.Round(float64(sums[key])*10/float64(w.Late)) / 10
+		want[key] = w
+	}
+	return want
+}
+
+// latest returns the last value of each key, as a compacted topic keeps it.
+func latest(t *testing.T, all map[int32][]flightRecord) map[string]weekFigures {
+	t.Helper()
+	last := map[string]weekFigures{}
+	n := 0
+	for _, records := range all {
+		for _, r := range records {
+			var w weekFigures
+			if err := json.Unmarshal(r.Value, &w); err != nil {
+				t.Fatal(err)
+			}
+			if before := last[r.Key]; w.Late != before.Late+1 {
+				t.Errorf("%s went from %d to %d flights", r.Key, before.Late, w.Late)
+			}
+			last[r.Key] = w
+			n++
+		}
+	}
+	if n != 4349 {
+		t.Errorf("%d figures for 4349 late flights", n)
+	}
+	return last
+}
+
+func sameWeeks(t *testing.T, want, got map[string]weekFigures) {
+	t.Helper()
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("figures by airport and week (-want +got):\n%.2000s", d)
+	}
+}
+
+// number makes offsets consecutive: in a topic that transactions write the end
+// of each takes one, and where they end is not known.
+func number(t *testing.T, records []flightRecord) {
+	t.Helper()
+	last := int64(-1)
+	for i := range records {
+		if records[i].Offset <= last {
+			t.Errorf("offset %d comes after %d", records[i].Offset, last)
+		}
+		last, records[i].Offset = records[i].Offset, int64(i)
 	}
 }
 
@@ -210,7 +320,7 @@ func (ex *example) run(t *testing.T, in []byte, args ...string) []byte {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), commandLimit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, filepath.Join(workshop, "bin", "sliphost"), args...)
+	cmd := exec.CommandContext(ctx, filepath.Join(workshop, "bin", "sliphost"), append(args, ex.set...)...)
 	cmd.Dir, cmd.Env = ex.dir, append(os.Environ(), ex.env...)
 	cmd.Stdin = bytes.NewReader(in)
 	var talk bytes.Buffer
@@ -234,7 +344,7 @@ func deleteAfter(t *testing.T, addr, app string) {
 		defer admin.Close()
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
-		for _, suffix := range flightTopics {
+		for _, suffix := range append(slices.Collect(maps.Values(flightTopics)), flightInternals...) {
 			if err := admin.DeleteTopics(ctx, app+suffix); err != nil {
 				t.Error(fmt.Errorf("delete %s%s: %w", app, suffix, err))
 			}

@@ -102,6 +102,8 @@ func names(t *testing.T) []string {
 type example struct {
 	dir string
 	env []string
+	// set is added to every command.
+	set []string
 }
 
 // copyOf copies an example for a test. Brokers started in the copy have ended

@@ -130,15 +130,12 @@ func (c *ClientConfig) base(kind byte, defaults map[string]string) map[string]st
 }
 
 func (c *ConsumerConfig) properties() map[string]string {
-	queue := c.QueueBytes
-	if queue <= 0 {
-		queue = 64 << 20
-	}
+	records, kbytes := queueBounds(c.QueueBytes)
 	p := c.base('C', map[string]string{
 		// The library stops fetching at these bounds and looks again only after
 		// the back-off: with the defaults it idles most of the time.
-		"queued.min.messages":        "1000000",
-		"queued.max.messages.kbytes": strconv.Itoa(max(1024, queue>>10)),
+		"queued.min.messages":        records,
+		"queued.max.messages.kbytes": kbytes,
 		"fetch.queue.backoff.ms":     "5",
 		"fetch.wait.max.ms":          "50",
 		"check.crcs":                 "true",
@@ -169,16 +166,27 @@ func (c *ConsumerConfig) properties() map[string]string {
 	return p
 }
 
-func (c *ProducerConfig) properties() map[string]string {
-	queue := c.QueueBytes
-	if queue <= 0 {
-		queue = 64 << 20
+// recordOverhead is about what the library keeps for a queued record beside its
+// bytes, which are all that its own bounds in kilobytes count.
+const recordOverhead = 400
+
+// queueBounds divides a queue's memory: one half bounds the bytes of records,
+// the other what the library needs for each. Small records fill the second
+// first, and would take several times the memory without it.
+func queueBounds(bytes int) (records, kbytes string) {
+	if bytes <= 0 {
+		bytes = 64 << 20
 	}
+	return strconv.Itoa(max(4096, bytes/2/recordOverhead)), strconv.Itoa(max(1024, bytes>>11))
+}
+
+func (c *ProducerConfig) properties() map[string]string {
+	records, kbytes := queueBounds(c.QueueBytes)
 	p := c.base('P', map[string]string{
 		"partitioner":                  "murmur2_random",
 		"linger.ms":                    milliseconds(c.Linger, 5*time.Millisecond),
-		"queue.buffering.max.messages": "500000",
-		"queue.buffering.max.kbytes":   strconv.Itoa(max(1024, queue>>10)),
+		"queue.buffering.max.messages": records,
+		"queue.buffering.max.kbytes":   kbytes,
 	})
 	p["enable.idempotence"] = "true"
 	p["acks"] = "all"

@@ -169,3 +169,52 @@ func TestDetachedWritesAreWrittenByOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// Small entries take far more memory than the bytes that FlushBytes counts.
+// What waits to be written is bounded by what it takes.
+func TestManySmallEntriesDoNotWaitForFlushBytes(t *testing.T) {
+	const budget, each = 1 << 20, 500
+	s := openStore(t, NewMemory(), Config{Caches: []Cache{{Name: "a"}}, RecordCache: budget, FlushBytes: budget})
+	o := s.Overlay()
+	p := attach(t, o, 0, 0)
+	now := time.Now()
+	most := int64(0)
+	for n := 0; n < 100*each; n += each {
+		for i := n; i < n+each; i++ {
+			put(t, p, fmt.Sprint("key", i), "v")
+		}
+		switch n / each % 10 {
+		case 3:
+			o.Rollback()
+		case 7:
+			o.Commit()
+			o.Detach(p)
+			p = attach(t, o, 0, 0)
+		default:
+			o.Commit()
+		}
+		if err := o.Maintain(now, false); err != nil { // time stands still
+			t.Fatal(err)
+		}
+		most = max(most, o.cached)
+		sum := int64(0)
+		for _, e := range p.spaces[dataSpace].entries {
+			if e.flags&pinned != 0 {
+				sum += e.cost
+			}
+		}
+		if o.pinned != sum {
+			t.Fatalf("%d bytes are pinned, %d counted", sum, o.pinned)
+		}
+	}
+	// Twice what makes a write due, and what one step adds.
+	if limit := int64(2*budget + each*(entryCost+100)); most > limit {
+		t.Errorf("the cache took %d bytes; wanted at most %d", most, limit)
+	}
+	if err := o.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if o.pinned != 0 {
+		t.Errorf("%d bytes are pinned in the end", o.pinned)
+	}
+}

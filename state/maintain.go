@@ -34,20 +34,22 @@ const stall = 4
 
 // Maintain hands what is committed to a goroutine that writes it to the
 // engine, in one atomic batch with positions, if FlushEvery has passed since
-// the last time or FlushBytes have gathered, and no write is under way. With
-// force it writes at once and waits. now is as of Config.Now.
+// the last time, FlushBytes have gathered or half of the record cache waits for
+// it, and no write is under way. With force it writes at once and waits. now is
+// as of Config.Now.
 //
 // It returns the error of a write that failed since the last call, with force
 // that of this one alone. Then everything is still in memory and readable; it
-// is written again after FlushEvery, or with force. When the engine does not keep up
-// with several times FlushBytes, Maintain waits for it.
+// is written again after FlushEvery, or with force. When the engine does not
+// keep up with several times FlushBytes, or with what would fill the record
+// cache, Maintain waits for it.
 func (o *Overlay) Maintain(now time.Time, force bool) error {
 	o.renew()
 	if o.closed {
 		return ErrClosed
 	}
 	o.hitsSeen.Store(o.hits)
-	o.finish(force || o.unwritten > stall*o.store.config.FlushBytes)
+	o.finish(force || o.unwritten > stall*o.store.config.FlushBytes || o.pinned > 2*o.pinnedMost())
 	if force {
 		o.writer.err = nil // what failed is written now
 	}
@@ -65,7 +67,16 @@ func (o *Overlay) Maintain(now time.Time, force bool) error {
 
 func (o *Overlay) due(now time.Time) bool {
 	c := &o.store.config
-	return o.unwritten >= c.FlushBytes && !o.writer.failed || now.Sub(o.writer.flushed) >= c.FlushEvery
+	full := o.unwritten >= c.FlushBytes || o.pinned > o.pinnedMost()
+	return full && !o.writer.failed || now.Sub(o.writer.flushed) >= c.FlushEvery
+}
+
+// pinnedMost is how much of the record cache may wait to be written before
+// that is due: half of it, so that the rest can be used meanwhile. Small
+// entries take far more memory than their bytes, which FlushBytes counts.
+func (o *Overlay) pinnedMost() int64 {
+	members := max(o.store.budget.members.Load(), 1)
+	return max(o.store.budget.limit/2, o.store.config.FlushBytes) / members
 }
 
 // launch starts a write, if there is anything to write.

@@ -33,9 +33,12 @@ type Overlay struct {
 	free      []*entry
 	cached    int64
 	unwritten int64
-	hits      uint64
-	hitsSeen  atomic.Uint64
-	misses    atomic.Uint64
+	// pinned is the part of cached that cannot be given up before a commit or a
+	// write.
+	pinned   int64
+	hits     uint64
+	hitsSeen atomic.Uint64
+	misses   atomic.Uint64
 
 	writer writer
 
@@ -169,6 +172,7 @@ func (o *Overlay) strip(p *Partition) *Partition {
 			}
 			left = true
 			o.account(-e.cost)
+			o.pinned -= e.cost
 			o.unwritten -= e.debt
 			e.cost = 0
 		}
@@ -197,7 +201,7 @@ func (o *Overlay) renew() {
 		p.gone = ErrStale
 	}
 	o.forget()
-	o.broken, o.writer.err, o.staged, o.unwritten, o.epoch = nil, nil, 0, 0, epoch
+	o.broken, o.writer.err, o.staged, o.unwritten, o.pinned, o.epoch = nil, nil, 0, 0, 0, epoch
 }
 
 // SetTime tells the stream time, in milliseconds since 1970, of the task whose

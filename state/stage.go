@@ -107,12 +107,14 @@ func (o *Overlay) settle(e *entry) {
 			o.ring.remove(e)
 		}
 		e.flags |= pinned
+		o.pinned += e.cost
 		if sp.order != nil {
 			sp.order.Set(e)
 		}
 	case !is:
 		if was {
 			e.flags &^= pinned
+			o.pinned -= e.cost
 			if sp.order != nil {
 				sp.order.Delete(e)
 			}
@@ -135,6 +137,9 @@ func (o *Overlay) settle(e *entry) {
 func (o *Overlay) charge(e *entry) {
 	if cost := int64(cap(e.key)+cap(e.value)+cap(e.next)) + entryCost; cost != e.cost {
 		o.account(cost - e.cost)
+		if e.flags&pinned != 0 {
+			o.pinned += cost - e.cost
+		}
 		e.cost = cost
 	}
 }

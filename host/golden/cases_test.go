@@ -254,8 +254,11 @@ func TestReferenceExampleIsATest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(f.inputs) != 3 || len(f.outputs) != 2 || f.fails == nil || f.env["REGION"] != "eu" || len(f.ignore) != 1 || len(f.set) != 1 {
+	if len(f.inputs) != 4 || len(f.outputs) != 2 || f.fails == nil || f.env["REGION"] != "eu" || len(f.ignore) != 1 || len(f.set) != 1 {
 		t.Errorf("read as %+v", f)
+	}
+	if !f.inputs[3].restart || len(f.caches) != 2 || len(f.caches[0].before) != 1 || len(f.caches[0].after) != 1 || len(f.caches[1].after) != 1 {
+		t.Errorf("restart and caches are read as %+v, %+v", f.inputs[3], f.caches)
 	}
 	if in := f.inputs[0]; in.record.partition != 1 || len(in.record.headers) != 1 || string(in.record.value) != `{"flight":"BA1","delay":20}` {
 		t.Errorf("first input %+v", in)

@@ -27,6 +27,14 @@ type feed struct {
 	err     error
 	// inputs are the records the feed put into topics, which may be outputs too.
 	inputs map[recordID]bool
+
+	// caches has the global ones; polled is closed and replaced when one of
+	// their readers has applied what it read. They are read while running is set,
+	// until ended is closed, which may be nil.
+	caches  *hosttest.Caches
+	polled  chan struct{}
+	running bool
+	ended   <-chan struct{}
 }
 
 // recordID names a record of a topic.
@@ -43,6 +51,10 @@ type fed struct {
 	source *lines
 	value  []byte
 	stamp  int64
+	// globals are the global caches that the topic is read into.
+	globals []int
+	// restart says that the host is started anew before this record.
+	restart bool
 }
 
 // Now implements host.Clock.
@@ -55,7 +67,7 @@ func (f *feed) Now() time.Time {
 // NewTimer implements host.Clock. The timer has fired when it is made: waiting
 // is releasing the next input, or else moving the clock.
 func (f *feed) NewTimer(d time.Duration) (<-chan time.Time, func()) {
-	if f.release() == nothing {
+	if !f.settled() || f.release() == nothing {
 		f.pass(d)
 	}
 	c := make(chan time.Time, 1)
@@ -78,16 +90,66 @@ const (
 	toConnector
 )
 
-// release makes the next inputs available: all records up to the first one of
-// another source.
-func (f *feed) release() released {
+// begin makes a run possible, and what comes first available: what global
+// caches hold then, and what a connector brings, as a timer's source does not
+// keep the engine from finding everything done. done is closed when the run is
+// given up.
+func (f *feed) begin(done <-chan struct{}) {
+	f.mu.Lock()
+	f.running = false
+	if len(f.queue) > 0 {
+		f.queue[0].restart = false
+	}
+	f.mu.Unlock()
+	for {
+		head := f.head()
+		if head != nil && head.globals == nil && head.source != nil {
+			f.release()
+		}
+		if head == nil || head.globals == nil {
+			break
+		}
+		f.release()
+	}
+	f.mu.Lock()
+	f.running, f.ended = true, done
+	f.mu.Unlock()
+}
+
+// head is the next input before a restart, nil if there is none.
+func (f *feed) head() *fed {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.queue) == 0 {
+	if len(f.queue) == 0 || f.queue[0].restart {
+		return nil
+	}
+	return &f.queue[0]
+}
+
+// settled says that no transaction is open: what was put out before has
+// reached those who read it.
+func (f *feed) settled() bool {
+	for topic, n := range f.parts {
+		for p := range n {
+			if b := f.broker.Bounds(topic, int32(p)); b.LastStable < b.High {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// release makes the next inputs available: all records up to the first one of
+// another source. Those of a global cache are in the cache afterwards.
+func (f *feed) release() released {
+	f.mu.Lock()
+	if len(f.queue) == 0 || f.queue[0].restart {
+		f.mu.Unlock()
 		return nothing
 	}
 	first := f.queue[0]
-	for len(f.queue) > 0 && f.queue[0].source == first.source && (first.topic == nil || f.queue[0].topic.Topic == first.topic.Topic) {
+	reached := map[int32]int64{}
+	for len(f.queue) > 0 && !f.queue[0].restart && f.queue[0].source == first.source && (first.topic == nil || f.queue[0].topic.Topic == first.topic.Topic) {
 		n := f.queue[0]
 		f.queue = f.queue[1:]
 		if n.topic != nil {
@@ -100,10 +162,18 @@ func (f *feed) release() released {
 				f.err = err
 			}
 			f.inputs[recordID{r.Topic, r.Partition, offset}] = true
+			reached[r.Partition] = offset
 			continue
 		}
 		n.source.pending = append(n.source.pending, n)
 		f.pending++
+	}
+	running, ended := f.running, f.ended
+	f.mu.Unlock()
+	if running {
+		for _, cache := range first.globals {
+			f.await(cache, reached, ended)
+		}
 	}
 	if first.topic != nil {
 		return toTopic
@@ -111,11 +181,47 @@ func (f *feed) release() released {
 	return toConnector
 }
 
+// await returns when a global cache has come to the given offsets.
+func (f *feed) await(cache int, reached map[int32]int64, ended <-chan struct{}) {
+	for p, offset := range reached {
+		for {
+			f.mu.Lock()
+			polled := f.polled
+			f.mu.Unlock()
+			if f.caches.Reached(cache, p, offset) {
+				break
+			}
+			select {
+			case <-polled:
+			case <-ended:
+				return
+			}
+		}
+	}
+}
+
 // waiting says whether inputs are still to come.
 func (f *feed) waiting() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return len(f.queue) > 0 || f.pending > 0
+	return len(f.queue) > 0 && !f.queue[0].restart || f.pending > 0
+}
+
+// follower reads the topics of global caches and tells the feed when it has
+// applied what it read.
+type follower struct {
+	*hosttest.LogReader
+	feed *feed
+}
+
+// Poll implements host.LogReader. The reader comes back for more once the store
+// has what it got before.
+func (r *follower) Poll(b *abi.Packed, maxRecords, maxBytes int, wait time.Duration) error {
+	r.feed.mu.Lock()
+	close(r.feed.polled)
+	r.feed.polled = make(chan struct{})
+	r.feed.mu.Unlock()
+	return r.LogReader.Poll(b, maxRecords, maxBytes, wait)
 }
 
 // consumer is the in-memory broker's consumer, which never really waits.
@@ -130,6 +236,10 @@ func (c *consumer) Poll(b *abi.Packed, maxRecords, maxBytes int, wait time.Durat
 		err := c.Consumer.Poll(b, maxRecords, maxBytes, 0)
 		if err != nil || len(b.Runs) > 0 || len(b.Ends) > 0 || wait <= 0 {
 			return err
+		}
+		if !c.feed.settled() {
+			c.feed.pass(wait)
+			return nil
 		}
 		switch c.feed.release() {
 		case nothing:
@@ -178,6 +288,9 @@ func (l *lines) Poll(b *abi.Packed, _, _ int) (eof bool, err error) {
 	l.feed.pending -= len(l.pending)
 	l.pending = nil
 	for _, q := range l.feed.queue {
+		if q.restart {
+			break
+		}
 		if q.source == l {
 			return false, nil
 		}
@@ -225,6 +338,7 @@ func clone(b []byte) []byte {
 var (
 	_ host.Clock           = (*feed)(nil)
 	_ host.Consumer        = (*consumer)(nil)
+	_ host.LogReader       = (*follower)(nil)
 	_ host.ConnectorSource = (*lines)(nil)
 	_ host.ConnectorSink   = (*captured)(nil)
 )

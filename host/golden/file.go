@@ -31,6 +31,9 @@ type file struct {
 
 	inputs  []*block
 	outputs []*block
+	caches  []*cacheTest
+	// heads are the offsets of the headers of tables.
+	heads []head
 }
 
 // block is one [[input]] or [[output]].
@@ -46,6 +49,8 @@ type block struct {
 	record          record
 	hasPart, hasTS  bool
 	headersCompared bool
+	// restart says that the host is started anew before the block's records.
+	restart bool
 }
 
 // record is one record that goes in or comes out. A nil key or value is null.
@@ -82,7 +87,8 @@ func readFile(path string) (*file, error) {
 func parseFile(path string, text []byte) (*file, error) {
 	p := &parser{f: &file{path: path, text: text, manifest: filepath.Join(filepath.Dir(path), "manifest.toml")}}
 	p.f.now = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	root, bad := parseTree(text)
+	root, heads, bad := parseTree(text)
+	p.f.heads = heads
 	if bad != nil {
 		p.problems = append(p.problems, *bad)
 	} else {
@@ -156,8 +162,10 @@ func (p *parser) top(root *node) {
 					p.f.outputs = append(p.f.outputs, p.block(b, "sink"))
 				}
 			}
+		case "cache":
+			p.caches(n)
 		default:
-			p.unknown(n, "manifest", "set", "env", "now", "ignore", "error", "input", "output")
+			p.unknown(n, "manifest", "set", "env", "now", "ignore", "error", "input", "output", "cache")
 		}
 	}
 	if root.child("input") == nil {
@@ -169,6 +177,9 @@ func (p *parser) top(root *node) {
 func (p *parser) block(n *node, end string) *block {
 	b := &block{at: n.at, record: record{partition: -1, timestamp: -1}}
 	known := []string{end, "key", "key_base64", "value", "value_base64", "timestamp", "partition", "headers", "file", "key_at", "timestamp_at"}
+	if end == "source" {
+		known = append(known, "restart")
+	}
 	for _, c := range n.children {
 		switch c.name {
 		case end:
@@ -200,6 +211,11 @@ func (p *parser) block(n *node, end string) *block {
 			}
 		case "key_at":
 			b.keyAt = p.text(c)
+		case "restart":
+			if c.kind != unstable.Bool || end != "source" {
+				p.bad(c, "restart is true or false, at an [[input]]")
+			}
+			b.restart = c.text == "true"
 		case "timestamp_at":
 			b.stampAt = p.text(c)
 		default:

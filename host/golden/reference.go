@@ -4,13 +4,13 @@ package golden
 func Reference() string {
 	return `# Golden tests
 
-A golden test is a TOML file beside a manifest, named ` + "`NAME.test.toml`" + `. ` + "`sliphost test`" + ` feeds its inputs to the manifest's real modules in the real engine, with their real limits, on a broker in memory and a virtual clock, and compares every record that comes out. ` + "`sliphost test --update`" + ` rewrites what is expected to what came out; comments and everything that is right already stay.
+A golden test is a TOML file beside a manifest, named ` + "`NAME.test.toml`" + `. ` + "`sliphost test`" + ` feeds its inputs to the manifest's real modules in the real engine, with their real limits, on a broker in memory and a virtual clock, and compares every record that comes out, and what the caches hold. ` + "`sliphost test --update`" + ` rewrites what is expected to what came out; comments and everything that is right already stay.
 
 ` + "```toml\n" + referenceExample + "```" + `
 
 ## What is compared
 
-The records of each sink must be the expected ones, in their order. A sink that is expected nowhere must stay empty, unless ` + "`ignore`" + ` names it. Dead letters are records of their topic like any other.
+The records of each sink must be the expected ones, in their order. A sink that is expected nowhere must stay empty, unless ` + "`ignore`" + ` names it. Dead letters are records of their topic like any other. What goes through a repartition is compared only if the test expects something of it. With exactly-once delivery only what is committed has come out.
 
 | key of [[output]] | left out |
 | --- | --- |
@@ -21,9 +21,24 @@ The records of each sink must be the expected ones, in their order. A sink that 
 
 Keys and values are compared as JSON where both sides are JSON (members in any order, numbers by their value), otherwise byte by byte.
 
+## Caches
+
+` + "`[cache.NAME.before]` holds the entries that a cache has when the test begins, `[cache.NAME.after]` those that it must have at the end. Both are tables of keys and values or, for all that this cannot say, lists of blocks. A cache without `after` is not compared; `exact = false` allows more entries than are expected." + `
+
+| key of [[cache.NAME.before]], [[cache.NAME.after]] | |
+| --- | --- |
+| key, key_base64 | by the type of the cache's keys: text, a number, true or false; 0x and hex digits for keys of bytes |
+| window | the start of the window that the key is in, for caches of the SDKs' Tumbling |
+| value, value_base64 | text is the bytes it is; a number is what the SDKs' helpers for numbers write; a table, a list, true and false are values in msgpack |
+| partition | left out: any partition; before: by the key, as a producer would choose |
+
+A global cache is filled by its topic: an [[input]] whose source is that topic is in the cache before the next input is fed. What is in a local cache cannot be told.
+
+` + "`restart = true`" + ` at an [[input]] stops the host before that record and starts it again, with what it has committed and nothing else.
+
 ## Order and time
 
-Inputs are fed in the order of the file: a record of another source than the one before is fed when the one before has been processed. The run ends when everything is processed, retries included. Waits pass in no time, because the clock is virtual; a timer ticks only where an [[input]] says so. Topics have the partitions that the manifest says, otherwise one. One worker runs the test, so that it gives the same result every time.
+Inputs are fed in the order of the file: a record of another source than the one before is fed when the one before has been processed and committed. The run ends when everything is processed, retries included. Waits pass in no time, because the clock is virtual; a timer ticks only where an [[input]] says so. Topics have the partitions that the manifest says, otherwise one; changelogs and repartition topics have as many as at a broker. One worker runs the test, so that it gives the same result every time.
 `
 }
 
@@ -54,6 +69,11 @@ source = "flights"
 key_base64 = "AP8="                  # bytes that are no text
 value_base64 = "/w=="
 
+[[input]]
+source = "flights"
+value = "no JSON"
+restart = true                       # the host is stopped and started again before this record
+
 [[output]]
 sink = "late"                        # a topic, "stdout", "file:out.ndjson"
 key = "LHR"
@@ -64,4 +84,16 @@ sink = "dead"
 key = "AMS"
 value = "no JSON"
 headers = { "slip.handler" = "late", "slip.code" = "undecodable" }
+
+[cache.flights-by-origin.before]     # what a cache holds when the test begins
+LHR = 4
+
+[cache.flights-by-origin.after]      # and at the end
+LHR = 5
+
+[[cache.delays.after]]               # the same, for what needs more than key and value
+window = "2026-01-01T10:00:00Z"
+key = "LHR"
+value = { count = 1, sum = 20 }
+partition = 1
 `

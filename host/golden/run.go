@@ -100,19 +100,30 @@ func Run(ctx context.Context, path string, o Options) (*Result, error) {
 		r.Error = err.Error()
 		return r, nil
 	}
+	err = r.play(ctx, s)
+	return r, errors.Join(err, s.close())
+}
+
+// play runs a scene and judges what came out.
+func (r *Result) play(ctx context.Context, s *scene) error {
 	ran := s.run(ctx)
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return err
 	}
-	if !r.judge(f, ran) {
-		return r, nil
+	if !r.judge(s.f, ran) {
+		return nil
 	}
 	all, err := s.compare()
 	if err != nil {
 		r.Error = err.Error()
-		return r, nil
+		return nil
 	}
-	return r, r.settle(f, all, o)
+	caches, err := s.compareCaches()
+	if err != nil {
+		r.Error = err.Error()
+		return nil
+	}
+	return r.settle(s.f, all, caches, s.o)
 }
 
 // judge decides about the way the run ended.
@@ -130,12 +141,17 @@ func (r *Result) judge(f *file, err error) bool {
 	return false
 }
 
-// settle turns the comparison of all sinks into the result.
-func (r *Result) settle(f *file, all []comparison, o Options) error {
+// settle turns the comparison of all sinks and caches into the result.
+func (r *Result) settle(f *file, all []comparison, caches []cacheComparison, o Options) error {
 	var diff strings.Builder
 	for i := range all {
 		if different(all[i].steps) {
 			diff.WriteString(render(f, all[i].sink, all[i].wants, all[i].got, all[i].steps))
+		}
+	}
+	for i := range caches {
+		if caches[i].different() {
+			diff.WriteString(caches[i].render(f))
 		}
 	}
 	r.Diff = diff.String()
@@ -143,7 +159,7 @@ func (r *Result) settle(f *file, all []comparison, o Options) error {
 	if r.Passed || !o.Update {
 		return nil
 	}
-	if err := update(f, all); err != nil {
+	if err := update(f, all, caches); err != nil {
 		var path *os.PathError
 		if errors.As(err, &path) {
 			return err

@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sliphost/sliphost/abi"
 	"github.com/sliphost/sliphost/host"
@@ -33,6 +34,7 @@ type scene struct {
 	// b.Connectors.
 	sources []*lines
 	sinks   []*captured
+	kept    keeping
 }
 
 // newScene checks the test against the manifest and prepares its inputs.
@@ -41,11 +43,16 @@ func newScene(f *file, b *boot.Build, o Options) (*scene, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	if err := s.topics(); err != nil {
+	if err := errors.Join(s.topics(), s.internalTopics()); err != nil {
 		return nil, err
 	}
 	s.onePlan()
-	s.feed = &feed{broker: hosttest.NewBroker(s.parts), parts: s.parts, now: f.now, inputs: map[recordID]bool{}}
+	s.feed = &feed{broker: hosttest.NewBroker(s.parts), parts: s.parts, now: f.now, inputs: map[recordID]bool{}, polled: make(chan struct{})}
+	// A slow machine must not end a transaction.
+	s.feed.broker.TransactionTimeout = time.Hour
+	if err := s.keep(); err != nil {
+		return nil, err
+	}
 	for i := range s.plan.Sources {
 		s.sources = append(s.sources, nil)
 		if p := &s.plan.Sources[i]; p.Kind == host.SourceConnector {
@@ -69,12 +76,11 @@ func newScene(f *file, b *boot.Build, o Options) (*scene, error) {
 			errs = append(errs, fmt.Errorf("%s: ignore names %q, which no handler of %s writes to", f.path, name, b.Manifest.File))
 		}
 	}
-	// What a connector brings first must be there at the first look: a timer's
-	// source does not keep the engine from finding everything done.
-	if q := s.feed.queue; len(q) > 0 && q[0].source != nil {
-		s.feed.release()
+	errs = append(errs, s.fill())
+	if err := errors.Join(errs...); err != nil {
+		return nil, errors.Join(err, s.close())
 	}
-	return s, errors.Join(errs...)
+	return s, nil
 }
 
 func (s *scene) at(b *block, format string, args ...any) error {
@@ -105,6 +111,7 @@ func (s *scene) onePlan() {
 		// Everything that is fed is to be read, whatever start says.
 		p.Sources[i].Start = host.Start{}
 	}
+	p.Caches = slices.Clone(p.Caches)
 	p.Handlers = slices.Clone(p.Handlers)
 	for i := range p.Handlers {
 		h := &p.Handlers[i]
@@ -125,32 +132,37 @@ func (s *scene) input(in *block) error {
 	i := slices.IndexFunc(s.b.Sources, func(e manifest.Endpoint) bool {
 		return e.Text == in.endpoint && e.Kind != manifest.EndpointProxy
 	})
-	if i < 0 {
+	topic, globals := s.globalTopic(in.endpoint)
+	switch {
+	case i < 0 && globals == nil:
 		return s.at(in, "no handler of %s reads from %q", s.b.Manifest.File, in.endpoint)
+	case i >= 0 && s.sources[i] == nil:
+		topic = s.plan.Sources[i].Topic
 	}
 	records, err := s.records(in)
 	if err != nil {
 		return err
 	}
-	for _, r := range records {
+	for n, r := range records {
+		restart := in.restart && n == 0
 		if r.timestamp < 0 {
 			r.timestamp = s.f.now.UnixMilli()
 		}
-		if line := s.sources[i]; line != nil {
+		if topic == "" {
+			line := s.sources[i]
 			if line.kind == abi.KindTimer && (r.key != nil || r.value != nil) {
 				return s.at(in, "a tick of a timer has neither key nor value")
 			}
 			if r.key != nil || len(r.headers) > 0 || in.hasPart {
 				return s.at(in, "records of %q have only a value and a timestamp", in.endpoint)
 			}
-			s.feed.queue = append(s.feed.queue, fed{source: line, value: r.value, stamp: r.timestamp})
+			s.feed.queue = append(s.feed.queue, fed{source: line, value: r.value, stamp: r.timestamp, restart: restart})
 			continue
 		}
-		topic := s.plan.Sources[i].Topic
 		if int(r.partition) >= s.parts[topic] {
 			return s.at(in, "topic %q has partitions 0 to %d, not %d", in.endpoint, s.parts[topic]-1, r.partition)
 		}
-		s.feed.queue = append(s.feed.queue, fed{topic: &hosttest.Record{
+		s.feed.queue = append(s.feed.queue, fed{restart: restart, globals: globals, topic: &hosttest.Record{
 			Topic: topic, Partition: r.partition, Timestamp: r.timestamp,
 			Key: r.key, Value: r.value, HeadersWire: wireHeaders(r.headers),
 		}})
@@ -221,30 +233,52 @@ func wireHeaders(hs []header) []byte {
 	return b
 }
 
-// run runs the engine until everything is processed.
+// run runs the engine until everything is processed, once for each start that
+// the test asks for.
 func (s *scene) run(ctx context.Context) error {
-	h := host.New(s.plan, host.Options{CommitInterval: s.b.Manifest.CommitInterval, UntilIdle: true},
-		[]int{0}, len(s.sinks), s.backends(), s.log)
-	err := h.Run(ctx)
-	if s.feed.err != nil {
-		return s.feed.err
+	for first := true; ; first = false {
+		if !first {
+			if err := s.restart(); err != nil {
+				return err
+			}
+		}
+		s.feed.begin(ctx.Done())
+		h := host.New(s.plan, host.Options{CommitInterval: s.b.Manifest.CommitInterval, UntilIdle: true},
+			[]int{0}, len(s.sinks), s.backends(), s.log)
+		err := h.Run(ctx)
+		if s.feed.err != nil {
+			return s.feed.err
+		}
+		if err != nil || len(s.feed.queue) == 0 {
+			return err
+		}
 	}
-	return err
 }
 
 func (s *scene) backends() host.Backends {
-	return host.Backends{
+	b := host.Backends{
 		Consumer: func(context.Context, int, int) (host.Consumer, error) {
 			return &consumer{Consumer: s.feed.broker.Consumer(s.plan.App), feed: s.feed}, nil
 		},
-		Producer: func(context.Context, int, int) (host.Producer, error) { return s.feed.broker.Producer(), nil },
+		Producer: func(context.Context, int, int) (host.Producer, error) {
+			if s.plan.ExactlyOnce {
+				return s.feed.broker.TransactionalProducer(s.plan.App), nil
+			}
+			return s.feed.broker.Producer(), nil
+		},
 		Invoker: func(ctx context.Context, i, worker int, st module.State) (host.Invoker, error) {
 			return s.b.Invoker(ctx, i, worker, st, s.log, nil)
 		},
-		Source: func(_ context.Context, i int) (host.ConnectorSource, error) { return s.sources[i], nil },
-		Sink:   func(_ context.Context, i int) (host.ConnectorSink, error) { return s.sinks[i], nil },
-		Clock:  s.feed,
+		LogReader: s.logReader,
+		LogBounds: s.logBounds,
+		Source:    func(_ context.Context, i int) (host.ConnectorSource, error) { return s.sources[i], nil },
+		Sink:      func(_ context.Context, i int) (host.ConnectorSink, error) { return s.sinks[i], nil },
+		Clock:     s.feed,
 	}
+	if s.kept.caches != nil {
+		b.Store = s.kept.caches.Store()
+	}
+	return b
 }
 
 // output is one place that handlers write to.
@@ -252,6 +286,8 @@ type output struct {
 	name  string
 	topic string
 	sink  *captured
+	// internal outputs need no expectations.
+	internal bool
 }
 
 // outputs lists every place that handlers write to, dead letters included, in
@@ -267,6 +303,11 @@ func (s *scene) outputs() []output {
 		if o.Kind == manifest.EndpointTopic {
 			t := &s.b.Manifest.Topics[o.Index]
 			add(output{name: t.ID, topic: t.Name})
+			continue
+		}
+		if o.Kind == manifest.EndpointRepartition {
+			r := &s.b.Manifest.Repartitions[o.Index]
+			add(output{name: r.ID, topic: r.Name, internal: true})
 			continue
 		}
 		for i, c := range s.b.Connectors {
@@ -342,7 +383,7 @@ func (s *scene) compare() ([]comparison, error) {
 			}
 			c.sink = b.endpoint
 		}
-		if ignored {
+		if ignored || o.internal && c.wants == nil {
 			continue
 		}
 		c.steps = align(c.wants, c.got)

@@ -50,7 +50,7 @@ func place(text []byte, at int) string {
 
 // parseTree reads TOML into nodes. What TOML itself forbids is found by the
 // full decoder first, so that the walk meets only well-formed documents.
-func parseTree(text []byte) (*node, *problem) {
+func parseTree(text []byte) (*node, []head, *problem) {
 	var any map[string]any
 	if err := toml.Unmarshal(text, &any); err != nil {
 		p := &problem{msg: "this is not TOML: " + strings.TrimPrefix(err.Error(), "toml: ")}
@@ -59,8 +59,9 @@ func parseTree(text []byte) (*node, *problem) {
 			row, col := de.Position()
 			p.at = offsetOf(text, row, col)
 		}
-		return nil, p
+		return nil, nil, p
 	}
+	var heads []head
 	root := &node{kind: unstable.Table}
 	var parser unstable.Parser
 	parser.Reset(text)
@@ -70,14 +71,32 @@ func parseTree(text []byte) (*node, *problem) {
 		switch n.Kind {
 		case unstable.Table, unstable.ArrayTable:
 			table = openTable(root, n)
+			heads = append(heads, headOf(n))
 		case unstable.KeyValue:
 			addValue(table, n, text)
 		}
 	}
 	if err := parser.Error(); err != nil {
-		return nil, &problem{msg: "this is not TOML: " + err.Error()}
+		return nil, nil, &problem{msg: "this is not TOML: " + err.Error()}
 	}
-	return root, nil
+	return root, heads, nil
+}
+
+// head is the header of a table.
+type head struct {
+	at   int
+	path []string
+}
+
+func headOf(n *unstable.Node) (h head) {
+	for it := n.Key(); it.Next(); {
+		k := it.Node()
+		if h.path == nil {
+			h.at = int(k.Raw.Offset)
+		}
+		h.path = append(h.path, string(k.Data))
+	}
+	return h
 }
 
 func offsetOf(text []byte, row, col int) int {

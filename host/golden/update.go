@@ -24,7 +24,7 @@ type comparison struct {
 // update writes what came out into the test file, and into the files of
 // records that it names. Everything that is right already keeps its text, and
 // comments stay with the block below them.
-func update(f *file, all []comparison) error {
+func update(f *file, all []comparison, caches []cacheComparison) error {
 	u := updater{f: f, replaced: map[*block]string{}, before: map[*block]string{}, after: map[*block]string{}}
 	for i := range all {
 		if !different(all[i].steps) {
@@ -34,7 +34,10 @@ func update(f *file, all []comparison) error {
 			return err
 		}
 	}
-	text := u.text()
+	text, err := updateCaches(f.path, u.text(), caches)
+	if err != nil {
+		return err
+	}
 	if bytes.Equal(text, f.text) {
 		return nil
 	}
@@ -174,7 +177,9 @@ func (u *updater) isHeader(at int) bool {
 			}
 		}
 	}
-	return bytes.HasPrefix(bytes.TrimLeft(u.f.text[at:], " \t"), []byte("[env]"))
+	return slices.ContainsFunc(u.f.heads, func(h head) bool {
+		return (h.path[0] == "cache" || h.path[0] == "env") && bytes.LastIndexByte(u.f.text[:h.at], '\n')+1 == at
+	})
 }
 
 func commentsAbove(text []byte, at int) int {

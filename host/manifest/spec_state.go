@@ -109,7 +109,7 @@ func onChangeField() field {
 	change := func(name, help string, at func(*OnChange) *ChangePolicy, others ...choice) field {
 		return field{
 			name: name, kind: fieldChoice, def: string(ChangeFail), example: `"` + others[0].name + `"`, help: help,
-			choices: append([]choice{{name: string(ChangeFail), help: "Stop the partition and say what happened."}}, others...),
+			choices: append([]choice{{name: string(ChangeFail), help: "End the run and say what happened."}}, others...),
 			slot:    textAt(at),
 		}
 	}

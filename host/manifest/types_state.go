@@ -109,7 +109,7 @@ type ChangePolicy string
 
 // Change policies.
 const (
-	// ChangeFail stops the partition and says what happened.
+	// ChangeFail ends the run and says what happened.
 	ChangeFail ChangePolicy = "fail"
 	// ChangeEarliest and ChangeLatest go on with the oldest or the next record.
 	ChangeEarliest ChangePolicy = "earliest"

@@ -26,6 +26,7 @@ type DB struct {
 	// their numbers. Locked in this order.
 	mu      sync.RWMutex
 	writing sync.Mutex
+	order   order // of the batch being written
 	h       *handle
 	gone    error // why h is nil
 	closed  bool
@@ -177,7 +178,10 @@ func (d *DB) write(h *handle, wo *C.rocksdb_writeoptions_t, b *state.Batch) erro
 	d.writing.Lock()
 	defer d.writing.Unlock()
 	done, next := batchKey(h.batch), batchKey(h.batch+1)
-	err := C.slip_write(h.c, wo, h.array, chars(b.Buf), C.size_t(len(b.Buf)), h.c0,
+	at := d.order.of(b)
+	defer d.order.release()
+	err := C.slip_write(h.c, wo, h.array, chars(b.Buf), C.size_t(len(b.Buf)),
+		(*C.uint32_t)(unsafe.SliceData(at)), C.size_t(len(at)), h.c0,
 		chars(done[:]), C.size_t(len(done)), chars(next[:]), C.size_t(len(next)))
 	if err != nil {
 		return d.fault("writing", text(err))

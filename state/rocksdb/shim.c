@@ -114,13 +114,16 @@ static int empty_range(const char *from, size_t from_len, const char *to, size_t
 }
 
 char *slip_write(rocksdb_t *db, const rocksdb_writeoptions_t *wo, rocksdb_column_family_handle_t **cfs,
-	const char *buf, size_t len, rocksdb_column_family_handle_t *chain, const char *done, size_t done_len,
-	const char *next, size_t next_len)
+	const char *buf, size_t len, const uint32_t *order, size_t ordered,
+	rocksdb_column_family_handle_t *chain, const char *done, size_t done_len, const char *next, size_t next_len)
 {
 	rocksdb_writebatch_t *b = rocksdb_writebatch_create();
 	int count = 2;
-	for (size_t at = 0; at < len;) {
+	size_t n = 0;
+	for (size_t at = 0; ordered > 0 ? n < ordered : at < len; n++) {
 		uint32_t head[4];
+		if (ordered > 0)
+			at = order[n];
 		memcpy(head, buf + at, sizeof head);
 		const char *key = buf + at + sizeof head, *value = key + head[2];
 		rocksdb_column_family_handle_t *cf = cfs[head[0]];

@@ -41,9 +41,10 @@ slip_scan *slip_scan_start(rocksdb_t *db, rocksdb_column_family_handle_t *cf, co
 slip_scan *slip_scan_go_on(slip_scan *s, char *buf, size_t cap, int64_t *ends, slip_page *p);
 
 /* Writes a state.Batch of len bytes, already checked, to the families cfs, and
- * with it next put and done removed in the family chain. */
+ * with it next put and done removed in the family chain. order lists where its
+ * writes begin if they are not to be written as they come. */
 char *slip_write(rocksdb_t *db, const rocksdb_writeoptions_t *wo, rocksdb_column_family_handle_t **cfs,
-	const char *buf, size_t len, rocksdb_column_family_handle_t *chain, const char *done, size_t done_len,
-	const char *next, size_t next_len);
+	const char *buf, size_t len, const uint32_t *order, size_t ordered,
+	rocksdb_column_family_handle_t *chain, const char *done, size_t done_len, const char *next, size_t next_len);
 
 #endif
