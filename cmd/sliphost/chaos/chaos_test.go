@@ -23,6 +23,7 @@ var scenarios = []scenario{
 	{"P2", "crash points", crashPointKills, map[string]string{"embedded": "go"}},
 	{"P3", "zombie", zombie, nil},
 	{"P4", "clean stops", cleanStops, map[string]string{"apache": "rust"}},
+	{"P5", "lost host", lostHost, nil},
 	{"G1", "rebalance storm", storm, nil},
 	{"D1", "full disk", fullDisk, nil},
 	{"D3", "spoilt store", spoiltStore, nil},

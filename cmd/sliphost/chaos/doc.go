@@ -13,6 +13,7 @@
 //	P2  a host kills itself at each named place of the protocol (crashpoint.At)
 //	P3  a host is stopped, another takes over, the first goes on
 //	P4  clean stops, which abort nothing
+//	P5  a host is killed and never comes back, its disk is lost
 //	G1  three hosts come and go
 //	D1  the disk of the state directory fills and empties
 //	D3  files of the store are changed, cut short or deleted

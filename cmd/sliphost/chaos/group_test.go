@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"fmt"
 	"syscall"
 	"time"
 )
@@ -28,6 +29,26 @@ func zombie(a *app) {
 		a.progress(500)
 	}
 	first.stop(a.t)
+	a.finish("a")
+}
+
+// lostHost is F10: a host is killed and never comes back, and its disk is lost.
+// The transaction that it left open ends by its timeout.
+func lostHost(a *app) {
+	a.rounds = rounds(1, 5)
+	a.start()
+	stays := a.run("a")
+	a.progress(1000)
+	for n := range a.rounds {
+		lost := a.run(fmt.Sprintf("lost-%d", n))
+		a.progress(1000)
+		a.sleep(time.Second + a.upTo(time.Second))
+		a.watch.outage.Store(true)
+		a.killed(lost)
+		a.takenOver()
+		a.progress(1000)
+	}
+	stays.stop(a.t)
 	a.finish("a")
 }
 
