@@ -68,6 +68,7 @@ type Broker struct {
 	idle    *time.Timer
 	reaper  *time.Timer
 	idled   chan struct{}
+	over    chan struct{} // closed by Close
 	once    sync.Once
 }
 
@@ -110,7 +111,7 @@ func Start(opts Options) (*Broker, error) {
 		}
 		return nil, fmt.Errorf("start the embedded broker in %s: %w, at %s", opts.Dir, ErrRunning, where)
 	}
-	b := &Broker{opts: opts, log: log, lock: lock, conns: map[net.Conn]struct{}{}, idled: make(chan struct{})}
+	b := &Broker{opts: opts, log: log, lock: lock, conns: map[net.Conn]struct{}{}, idled: make(chan struct{}), over: make(chan struct{})}
 	if err := b.start(); err != nil {
 		_ = os.Remove(filepath.Join(opts.Dir, addressFile))
 		_ = lock.Close()
@@ -192,6 +193,7 @@ func (b *Broker) Close() error {
 			b.reaper.Stop()
 		}
 		b.mu.Unlock()
+		close(b.over)
 		_ = os.Remove(filepath.Join(b.opts.Dir, addressFile))
 		b.cluster.Close()
 		b.mu.Lock()
@@ -224,7 +226,7 @@ func (b *Broker) reap() {
 	}
 	b.mu.Unlock()
 	for _, c := range gone {
-		_ = c.Close()
+		c.hangUp()
 	}
 }
 
@@ -271,23 +273,12 @@ func (l *listener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		c := &conn{Conn: inner, b: l.b}
+		c := newConn(inner, l.b)
 		if l.b.opened(c) {
 			return c, nil
 		}
 		_ = inner.Close()
 	}
-}
-
-type conn struct {
-	net.Conn
-	b    *Broker
-	once sync.Once
-}
-
-func (c *conn) Close() error {
-	c.once.Do(func() { c.b.closed(c) })
-	return c.Conn.Close()
 }
 
 // listen opens the address asked for, or the port used last, or any.
