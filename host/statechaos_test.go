@@ -280,6 +280,7 @@ func (g guestVault) checked(n int32) {
 		panic(errState)
 	}
 }
+
 func (g guestVault) del(cache int32, key string) {
 	g.checked(g.state.CacheDelete(g.at, cache, []byte(key)))
 }
@@ -629,6 +630,7 @@ func (v *modelVault) scan(_ int32, prefix string) (keys []string) {
 	slices.Sort(keys)
 	return keys
 }
+
 func (v *modelVault) savepoint(op int32) {
 	n := len(v.saves)
 	switch op {
