@@ -20,6 +20,9 @@ const (
 	HeaderN         = "slip.n"
 	HeaderTimestamp = "slip.timestamp"
 	HeaderAttempts  = "slip.attempts"
+	// HeaderSource is the handler's source that the record came from: the topic
+	// or the proxy as the manifest writes it.
+	HeaderSource = "slip.source"
 	// HeaderReference is "true" on a letter without value, because key, value
 	// and headers together are larger than the dead-letter topic takes: the
 	// record is where the other headers say.
@@ -67,7 +70,7 @@ func (r *run) settle(e *effect, n int) {
 // by reference, only the latter.
 func (r *run) letterHeaders(f *failure, rec *abi.Record, n int, ts int64, reference bool) []byte {
 	it := abi.ReadHeaders(rec.Headers)
-	own := 10
+	own := 11
 	if reference {
 		it = abi.ReadHeaders(nil)
 		own++
@@ -90,7 +93,8 @@ func (r *run) letterHeaders(f *failure, rec *abi.Record, n int, ts int64, refere
 	text(HeaderModule, f.handler.ModuleSHA256)
 	text(HeaderCode, codeName(f.code))
 	text(HeaderError, reason)
-	text(HeaderTopic, r.root.source.rootName())
+	text(HeaderSource, f.batch.source.ID)
+	text(HeaderTopic, r.rootTopic())
 	number(HeaderPartition, int64(r.root.head.Partition))
 	number(HeaderOffset, r.offset(f.batch, f.pos))
 	number(HeaderN, int64(n))

@@ -15,9 +15,12 @@ import (
 // afterwards in the order in which one record at a time, depth first, would
 // have emitted them. DESIGN.md, "The way of a batch", has the argument.
 type run struct {
-	w    *worker
-	in   *input
-	root *batch
+	w  *worker
+	in *input
+	// source is the root batch's; letter is set when it is one letter.
+	source int
+	letter *letter
+	root   *batch
 	// limit is the first root whose effects are not emitted.
 	limit int
 	// hold says why limit is below the batch's length, nil if it is not or if
@@ -44,13 +47,14 @@ type run struct {
 func (w *worker) dispatch(ctx context.Context, in *input, head abi.BatchHeader, wire []byte) (done int, h *hold, err error) {
 	w.arena.reset()
 	w.generation++
-	src := &w.plan.Sources[in.source]
-	root := w.batches[in.source]
+	source := w.sourceOf(in)
+	src := &w.plan.Sources[source]
+	root := w.batches[source]
 	root.load(src, head, wire)
 	root.generation = w.generation
 	r := &w.run
 	*r = run{
-		w: w, in: in, root: root, limit: root.len(), careful: in.next < in.careful, lockstep: src.Lockstep,
+		w: w, in: in, source: source, letter: w.letter, root: root, limit: root.len(), careful: in.next < in.careful, lockstep: src.Lockstep,
 		times: r.times[:0], rootMarks: r.rootMarks[:0],
 	}
 	if r.lockstep {
@@ -73,7 +77,7 @@ func (w *worker) dispatch(ctx context.Context, in *input, head abi.BatchHeader, 
 // emitRoots hands over the effects of every root below the limit.
 func (r *run) emitRoots(ctx context.Context) {
 	for pos := 0; pos < r.limit; pos++ {
-		n := 0
+		n := r.firstCall()
 		if err := r.emit(ctx, r.root, pos, &n); err != nil {
 			r.holdAt(hold{root: pos, stopped: true, reason: err})
 			if r.w.plan.ExactlyOnce {
@@ -90,7 +94,7 @@ func (r *run) wide(ctx context.Context) error {
 	if err := r.handlers(ctx, r.root); err != nil {
 		return err
 	}
-	for _, p := range r.w.reach[r.in.source] {
+	for _, p := range r.w.reach[r.source] {
 		b := r.w.batches[p]
 		r.assemble(b)
 		if b.len() == 0 {

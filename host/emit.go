@@ -17,8 +17,7 @@ func (r *run) assemble(b *batch) {
 	b.reset(b.source, head)
 	b.generation = r.w.generation
 	feeders := r.w.feeders[b.source]
-	if len(feeders) == 1 {
-		f := feeders[0]
+	if f, only := r.onlyFeeder(feeders); only {
 		from := r.w.batches[f.source]
 		c := &from.calls[f.call]
 		for i := range c.effects {
@@ -29,13 +28,28 @@ func (r *run) assemble(b *batch) {
 	for _, f := range feeders {
 		r.rewind(r.w.batches[f.source])
 	}
-	for _, p := range r.w.reach[r.in.source] {
+	for _, p := range r.w.reach[r.source] {
 		r.rewind(r.w.batches[p])
 	}
 	r.rewind(r.root)
 	for pos := range r.limit {
 		r.walk(b, r.root, pos)
 	}
+}
+
+// onlyFeeder returns the one call of this run that feeds a proxy, if it is one.
+// The sources of letters feed it too, in runs of their own.
+func (r *run) onlyFeeder(all []feeder) (only feeder, ok bool) {
+	for _, f := range all {
+		if !r.ran(r.w.batches[f.source]) {
+			continue
+		}
+		if ok {
+			return only, false
+		}
+		only, ok = f, true
+	}
+	return only, ok
 }
 
 func (r *run) rewind(b *batch) {

@@ -144,7 +144,7 @@ func testDeadLetterCarriesTheRecordAndItsStory(t *testing.T) {
 	}
 	want := map[string]string{
 		"trace": "1", "none": "", HeaderHandler: "h", HeaderModule: "abc", HeaderCode: "failed", HeaderError: "no such airport",
-		HeaderTopic: "in", HeaderPartition: "0", HeaderOffset: "1", HeaderN: "0", HeaderTimestamp: "77", HeaderAttempts: "3",
+		HeaderSource: "in", HeaderTopic: "in", HeaderPartition: "0", HeaderOffset: "1", HeaderN: "0", HeaderTimestamp: "77", HeaderAttempts: "3",
 	}
 	if d := cmp.Diff(want, headers(t, dead[0])); d != "" {
 		t.Errorf("headers (-want +got):\n%s", d)

@@ -47,8 +47,12 @@ func (w *worker) process(ctx context.Context, in *input, run *abi.Run, wire []by
 }
 
 func (w *worker) processBatch(ctx context.Context, in *input, run *abi.Run, wire []byte) (int, error) {
+	if w.letter == nil && len(w.plan.Sources[in.source].Replays) > 0 {
+		return w.replay(ctx, in, run, wire)
+	}
+	source := w.sourceOf(in)
 	head := abi.BatchHeader{
-		Kind: w.plan.Sources[in.source].Batch, Partition: run.Partition,
+		Kind: w.plan.Sources[source].Batch, Partition: run.Partition,
 		BaseOffset: run.BaseOffset, BaseTimestamp: run.BaseTimestamp, Count: run.Count,
 	}
 	w.busy()

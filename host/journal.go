@@ -51,7 +51,7 @@ func (r *run) unwind() {
 		}
 	} else if r.limit < r.root.len() {
 		r.unwindBatch(r.root)
-		for _, p := range r.w.reach[r.in.source] {
+		for _, p := range r.w.reach[r.source] {
 			if b := r.w.batches[p]; r.ran(b) {
 				r.unwindBatch(b)
 			}

@@ -10,7 +10,7 @@ import (
 // first: the handlers of such a source see each other's effects through a
 // cache, so that they must run in the order that one record at a time has.
 func (r *run) deep(ctx context.Context) error {
-	for _, p := range r.w.reach[r.in.source] {
+	for _, p := range r.w.reach[r.source] {
 		b := r.w.batches[p]
 		head := r.root.head
 		head.Kind, head.Count = abi.KindRecords, 0

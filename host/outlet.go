@@ -121,6 +121,7 @@ func (w *worker) openOutput(ctx context.Context, cluster int) error {
 	if err := w.resume(ctx, func() error { return p.Init(ctx) }); err != nil {
 		return fmt.Errorf("take over the transactions on cluster %q: %w", w.plan.Clusters[cluster], err)
 	}
+	crashpoint.At("init-after")
 	return nil
 }
 

@@ -136,6 +136,9 @@ const (
 	SourceProxy
 	// SourceConnector is a file, stdin or a timer: it belongs to worker 0.
 	SourceConnector
+	// SourceReplayed stands for a handler's source where dead letters come back:
+	// nothing but them has it, and they have the one handler.
+	SourceReplayed
 )
 
 // Source is one entry of Plan.Sources.
@@ -160,6 +163,9 @@ type Source struct {
 	// Lockstep says that handlers see each other's effects inside a batch, so
 	// that records go through all of them one at a time.
 	Lockstep bool
+	// Replays are, for the topic through which dead letters come back, the ids of
+	// the sources of kind SourceReplayed that they can be for.
+	Replays []int
 	// Key and Value decode what the source delivers. A proxy's are nil: what
 	// was emitted is handed on as it is.
 	Key, Value codec.Codec

@@ -101,17 +101,21 @@ func (w *worker) suspendAgain(now time.Time) {
 // engine may refuse all writes after one failed, also when there is room again.
 const reopenEvery = 3
 
-// tryStore looks whether the store can be written again.
+// tryStore looks whether the store can be written again. It is opened anew only
+// while it cannot: another worker may have done so, and RocksDB can abort the
+// process if the disk fills just while it opens.
 func (w *worker) tryStore(ctx context.Context, now time.Time) error {
 	if now.Before(w.resumeAt) {
 		return nil
 	}
-	if w.suspendedTries%reopenEvery == 0 {
-		if err := w.backends.Store.Reopen(); errors.Is(err, state.ErrCorrupt) {
-			return w.storeBroke(ctx, w.storeError(err))
+	err := w.overlay.Maintain(now, true)
+	if err != nil && w.suspendedTries%reopenEvery == 0 && !errors.Is(err, state.ErrCorrupt) {
+		if rerr := w.backends.Store.Reopen(); errors.Is(rerr, state.ErrCorrupt) {
+			err = rerr
+		} else {
+			err = w.overlay.Maintain(now, true)
 		}
 	}
-	err := w.overlay.Maintain(now, true)
 	switch {
 	case errors.Is(err, state.ErrCorrupt):
 		return w.storeBroke(ctx, w.storeError(err))

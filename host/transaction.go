@@ -19,6 +19,7 @@ func (w *worker) begin() error {
 		return w.transactionError("begin a transaction", err)
 	}
 	w.inTransaction = true
+	crashpoint.At("begin-after")
 	return nil
 }
 
@@ -49,6 +50,7 @@ func (w *worker) commitTransaction(ctx context.Context) error {
 				return w.transactionError("commit positions", err)
 			}
 		}
+		crashpoint.At("commit-after-offsets")
 	}
 	crashpoint.At("commit-before-end")
 	if err := w.resume(ctx, func() error { return w.own().Commit(ctx) }); err != nil {

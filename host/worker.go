@@ -81,6 +81,10 @@ type worker struct {
 	inquiries chan *inquiry
 	asked     time.Time
 
+	// letter is the dead letter that is being delivered again, nil for anything
+	// else.
+	letter *letter
+
 	// What one commit works with.
 	topicNames []string
 	touched    []*state.Partition

@@ -7,6 +7,7 @@ package kafka
 import "C"
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -265,25 +266,24 @@ func offsetForTime(ctx context.Context, cl metadataClient, topic string, partiti
 // watermark. The questions go out together: on a consumer's connection each
 // answer waits for the fetch before it, up to fetch.wait.max.ms.
 func bounds(ctx context.Context, admin *ck.AdminClient, tps []ck.TopicPartition) ([]abi.Bounds, error) {
-	var low, stable, high []int64
-	var errs [3]error
+	var low, stable []int64
+	var errs [2]error
 	var wg sync.WaitGroup
-	for i, ask := range []struct {
-		spec  ck.OffsetSpec
-		level ck.IsolationLevel
-		to    *[]int64
-	}{
-		{ck.EarliestOffsetSpec, ck.IsolationLevelReadUncommitted, &low},
-		{ck.LatestOffsetSpec, ck.IsolationLevelReadCommitted, &stable},
-		{ck.LatestOffsetSpec, ck.IsolationLevelReadUncommitted, &high},
-	} {
-		wg.Go(func() { *ask.to, errs[i] = listOffsets(ctx, admin, tps, ask.spec, ask.level) })
-	}
+	wg.Go(func() {
+		low, errs[0] = listOffsets(ctx, admin, tps, ck.EarliestOffsetSpec, ck.IsolationLevelReadUncommitted)
+	})
+	wg.Go(func() {
+		stable, errs[1] = listOffsets(ctx, admin, tps, ck.LatestOffsetSpec, ck.IsolationLevelReadCommitted)
+	})
 	wg.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return nil, err
-		}
+	if err := cmp.Or(errs[0], errs[1]); err != nil {
+		return nil, err
+	}
+	// Asked at the same time, an end could be answered first, and be less than
+	// what was stable a moment later.
+	high, err := listOffsets(ctx, admin, tps, ck.LatestOffsetSpec, ck.IsolationLevelReadUncommitted)
+	if err != nil {
+		return nil, err
 	}
 	out := make([]abi.Bounds, len(tps))
 	for i := range out {

@@ -45,6 +45,7 @@ func Check(ctx context.Context, m *manifest.Manifest, o Options, broker bool) (m
 	found = append(found, more...)
 	if broker && b != nil && found.Fatal() == nil {
 		var c *clusters
+		b.planReplay()
 		if c, err = connect(ctx, b, o); err == nil {
 			var partitions map[string]int
 			partitions, more, err = c.prepare(ctx, b, true)
@@ -92,6 +93,7 @@ func (a *App) open(ctx context.Context, m *manifest.Manifest) error {
 	if a.state, err = openState(a.o.stateDir(m)); err != nil {
 		return err
 	}
+	a.build.planReplay()
 	if a.clusters, err = connect(ctx, a.build, a.o); err != nil {
 		return err
 	}

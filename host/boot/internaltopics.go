@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/sliphost/sliphost/host"
@@ -22,8 +23,12 @@ type internalTopic struct {
 	path    []string
 	cleanup string
 	cache   int
-	// why says where the number of partitions comes from.
-	why string
+	// why says where the number of partitions comes from; loose that another one
+	// will do.
+	why   string
+	loose bool
+	// letters says that dead letters come back through it.
+	letters bool
 }
 
 // hasInternal says whether a cluster has internal topics or topics of caches.
@@ -33,7 +38,9 @@ func (b *Build) hasInternal(cluster int) bool {
 			return true
 		}
 	}
-	return slices.Contains(b.cacheClusters(), cluster)
+	return slices.Contains(b.cacheClusters(), cluster) || slices.ContainsFunc(b.Plan.Sources, func(s host.Source) bool {
+		return len(s.Replays) > 0 && s.Cluster == cluster
+	})
 }
 
 // internalTopics lists those of a cluster, with the partitions they must have
@@ -63,13 +70,16 @@ func (b *Build) internalTopics(cluster int, partitions map[string]int) ([]intern
 	}
 	for i := range topo.Subs {
 		s := &topo.Subs[i]
-		for _, c := range s.Caches {
-			mc := &m.Caches[c]
+		if t, ok := b.replaySpec(i, counts, partitions); ok && s.Cluster == cluster {
+			topics = append(topics, t)
+		}
+		for _, id := range s.Caches {
+			mc := &m.Caches[id]
 			if mc.Kind != manifest.CacheKV || s.Cluster != cluster {
 				continue
 			}
 			n, input := b.inputPartitions(s.Inputs, counts, partitions)
-			t := internalTopic{path: []string{"cache", mc.ID}, cleanup: "compact", cache: c, why: fmt.Sprintf("%q has", input)}
+			t := internalTopic{path: []string{"cache", mc.ID}, cleanup: "compact", cache: id, why: fmt.Sprintf("%q has", input)}
 			t.TopicSpec = kafka.TopicSpec{Name: mc.Changelog, Partitions: n, Replication: mc.Replication, Config: map[string]string{"cleanup.policy": "compact"}}
 			t.configure(mc.Config)
 			topics = append(topics, t)
@@ -133,6 +143,11 @@ func (c *clusters) prepareInternal(ctx context.Context, b *Build, dry bool, part
 	var found manifest.Errors
 	for cluster := range c.servers {
 		topics, more := b.internalTopics(cluster, partitions)
+		for i := range topics {
+			if topics[i].letters {
+				topics[i].Config["max.message.bytes"] = strconv.Itoa(max(c.largest[cluster], 1<<20) + replayRoom)
+			}
+		}
 		if cluster == 0 || more.Fatal() != nil {
 			found = append(found, more...)
 		}
@@ -200,7 +215,7 @@ func (c *clusters) fitInternal(ctx context.Context, b *Build, admin *kafka.Admin
 
 // compare says in what an existing topic does not fit.
 func (t *internalTopic) compare(m *manifest.Manifest, have kafka.Topic) (found manifest.Errors) {
-	if have.Partitions != t.Partitions {
+	if have.Partitions != t.Partitions && !t.loose {
 		found = append(found, manifest.NewError(manifest.CodeInternalTopic, m.Pos(t.path...),
 			fmt.Sprintf("internal topic %q has %d partitions, but %s %d", have.Name, have.Partitions, t.why, t.Partitions),
 			"go back to the old number, or start over with sliphost reset"))
@@ -251,12 +266,16 @@ func identity(id string) uint32 {
 }
 
 // assignor divides the partitions of a cluster: range keeps equal partition
-// numbers together, which a sub-topology that joins topics needs.
+// numbers together, which a sub-topology that joins topics needs, and one with caches to which
+// dead letters come back.
 func (b *Build) assignor(cluster int) string {
 	for i := range b.Topology.Subs {
 		if s := &b.Topology.Subs[i]; s.Joins && s.Cluster == cluster {
 			return "range"
 		}
+	}
+	if b.replays(cluster) {
+		return "range"
 	}
 	return "roundrobin"
 }

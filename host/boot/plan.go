@@ -176,7 +176,7 @@ func (b *Build) workers(partitions map[string]int) []int {
 	for c := range b.Plan.Clusters {
 		n := 0
 		for i := range b.Plan.Sources {
-			if s := &b.Plan.Sources[i]; s.Kind == host.SourceTopic && s.Cluster == c {
+			if s := &b.Plan.Sources[i]; s.Kind == host.SourceTopic && s.Cluster == c && len(s.Replays) == 0 {
 				n += partitions[topicKey(c, s.Topic)]
 			}
 		}

@@ -63,7 +63,7 @@ func newApp(t *testing.T, b *kafkatest.Broker, scenario, language string, o opti
 	if a.handlers == nil {
 		a.handlers = everyHandler
 	}
-	if o.atLeastOnce || !exactlyOnce(t) {
+	if o.atLeastOnce {
 		a.delivery, a.handlers = checker.AtLeastOnce, []string{checker.Pass, checker.Fan}
 	}
 	a.topics = topicNames(a.name, a.handlers)

@@ -107,7 +107,7 @@ func (k *apache) bounce(down time.Duration) {
 // killed and started again while two hosts work.
 func brokerKills(a *app, k *apache) {
 	a.rounds = rounds(1, 5)
-	a.load.start(60, 20*time.Millisecond)
+	a.start()
 	hosts := []*process{a.run("a"), a.run("b")}
 	a.progress(1000)
 	for range a.rounds {

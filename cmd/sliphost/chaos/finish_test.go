@@ -1,7 +1,13 @@
 package chaos
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
 	"strings"
 	"time"
 
@@ -14,7 +20,7 @@ import (
 func (a *app) finish(state string) {
 	a.t.Helper()
 	a.drain(state)
-	a.judge()
+	a.judge(state)
 	result := "ok"
 	if len(a.findings) > 0 {
 		a.t.Errorf("the checks say:\n%s", a.findings.Report(5))
@@ -46,8 +52,9 @@ func (a *app) drain(state string) {
 	a.runWith(state, nil, "--until-idle").end(a.t, 90*time.Second)
 }
 
-// judge reads all topics and runs the checker.
-func (a *app) judge() {
+// judge reads all topics and the store, which nobody uses any more, and runs
+// the checker.
+func (a *app) judge(state string) {
 	a.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
@@ -95,7 +102,7 @@ func (a *app) judge() {
 	if r.Offsets, err = a.offsets(ctx, stable, end); err != nil {
 		a.t.Fatal(err)
 	}
-	if r.Stores, err = a.dumpStores(); err != nil {
+	if r.Stores, err = a.dumpStores(state); err != nil {
 		a.t.Fatal(err)
 	}
 	if a.findings, err = checker.Check(r); err != nil {
@@ -130,7 +137,54 @@ func (a *app) offsets(ctx context.Context, stable *collector, end map[string][]i
 	return all, nil
 }
 
-// dumpStores is where the dump of the caches on disk comes in, through
-// the command "cache export", once there is one: C5 then compares it with
-// the model, too (checker.Run.Stores). Until then there is none to compare.
-func (a *app) dumpStores() (map[string]checker.Fold, error) { return nil, nil }
+// dumpStores has the caches in the store of a state directory written out, as
+// a person may when the host is stopped.
+func (a *app) dumpStores(state string) (map[string]checker.Fold, error) {
+	if a.delivery != checker.ExactlyOnce {
+		return nil, nil
+	}
+	dumps := map[string]checker.Fold{}
+	for _, h := range a.handlers {
+		for _, c := range checker.CachesOf(h) {
+			fold, err := a.export(state, c)
+			if err != nil {
+				return nil, err
+			}
+			dumps[c] = fold
+		}
+	}
+	return dumps, nil
+}
+
+// export runs `sliphost cache export`.
+func (a *app) export(state, cache string) (checker.Fold, error) {
+	var complaint bytes.Buffer
+	cmd := exec.Command(a.bin, "cache", "export", cache, "--state-dir", a.state(state))
+	cmd.Dir, cmd.Stderr = a.dir, &complaint
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("export the cache %s: %w\n%s", cache, err, complaint.Bytes())
+	}
+	fold := make(checker.Fold, a.partitions)
+	for p := range fold {
+		fold[p] = map[string]string{}
+	}
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var e struct {
+			Partition  int
+			Key, Value string
+		}
+		if err := dec.Decode(&e); errors.Is(err, io.EOF) {
+			return fold, nil
+		} else if err != nil {
+			return nil, fmt.Errorf("export the cache %s: %w", cache, err)
+		}
+		if e.Partition < 0 || e.Partition >= len(fold) {
+			return nil, fmt.Errorf("export the cache %s: partition %d of %d", cache, e.Partition, len(fold))
+		}
+		if _, twice := fold[e.Partition][e.Key]; twice {
+			return nil, fmt.Errorf("export the cache %s: key %q of partition %d twice", cache, e.Key, e.Partition)
+		}
+		fold[e.Partition][e.Key] = e.Value
+	}
+}

@@ -24,7 +24,8 @@ type watcher struct {
 	// done is the sum of the committed offsets; markers of the generator's
 	// transactions count, too.
 	done   atomic.Int64
-	outage atomic.Bool // the driver keeps the host from working
+	next   atomic.Pointer[[]int64] // committed offsets, by partition
+	outage atomic.Bool             // the driver keeps the host from working
 	stop   context.CancelFunc
 	wait   sync.WaitGroup
 
@@ -100,6 +101,7 @@ func (w *watcher) look(ctx context.Context) error {
 		end += o.High[in][p]
 	}
 	w.done.Store(done)
+	w.next.Store(&o.After)
 	w.progress = append(w.progress, checker.Progress{At: time.Since(w.a.began), Done: done, Waiting: done < end && !w.outage.Load()})
 	return nil
 }
@@ -116,6 +118,9 @@ func (w *watcher) offsets(ctx context.Context) ([]int64, error) {
 	}
 	return next, nil
 }
+
+// latest is what was committed when last looked, by partition.
+func (w *watcher) latest() []int64 { return *w.next.Load() }
 
 // finish ends the watching.
 func (w *watcher) finish() {
