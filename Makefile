@@ -92,7 +92,7 @@ bench: $(ready) guests build ## the benchmarks (BENCH=regexp, BENCHTIME=1s)
 fuzz: $(ready) ## every fuzz target for a while (FUZZTIME=10s)
 	.ci/fuzz.sh $(FUZZTIME)
 
-chaos: $(ready) guests ## kill, stop and starve hosts; a table at the end (SLIPHOST_SEED=n, SLIPHOST_ROUNDS=n)
+chaos: $(ready) guests ## kill, stop and starve hosts; a table at the end (SLIPHOST_KAFKA=host:port, SLIPHOST_SEED=n, SLIPHOST_ROUNDS=n)
 	SLIPHOST_CHAOS=full go test -count=1 -v -timeout $(CHAOSTIME) ./cmd/sliphost/chaos
 
 demo: $(ready) build ## late flights from real data, on the embedded broker

@@ -293,6 +293,9 @@ func (c *clusters) checkGroup(ctx context.Context, b *Build, admin *kafka.Admin,
 	defer cancel()
 	group := b.Manifest.Clusters[cluster].Group
 	g, err := admin.DescribeGroup(ctx, group)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil, fmt.Errorf("nobody answered for group %q within %s: a broker that has just started, or lost the group's coordinator, needs a moment; start again: %w", group, brokerTimeout, err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -107,6 +107,13 @@ func (k *apache) bounce(down time.Duration) {
 // killed and started again while two hosts work.
 func brokerKills(a *app, k *apache) {
 	a.rounds = rounds(1, 5)
+	// The first group of a new broker waits for the topic of all groups' offsets,
+	// on a busy machine for longer than a host's start does.
+	for end := time.Now().Add(time.Minute); a.watch.next.Load() == nil; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			a.t.Fatal("a new Apache Kafka has no coordinator after a minute")
+		}
+	}
 	a.start()
 	hosts := []*process{a.run("a"), a.run("b")}
 	a.progress(1000)
