@@ -431,7 +431,7 @@ func (p *process) start() {
 	bk.LogReader = func(context.Context, int) (LogReader, error) {
 		k := c.b.LogReader()
 		own(k.ID())
-		return k, nil
+		return slowReader{k}, nil
 	}
 	bk.Purge = func(ctx context.Context, _ int, topic string, before map[int32]int64) error {
 		return c.b.Purge(ctx, topic, before)
@@ -442,6 +442,14 @@ func (p *process) start() {
 		disk.Hook(c.brokenDisk())
 	}
 	go func() { p.done <- p.host.Run(ctx) }()
+}
+
+// slowReader reads a few records at a time, so that restores take several
+// packs.
+type slowReader struct{ *hosttest.LogReader }
+
+func (r slowReader) Poll(b *abi.Packed, _, maxBytes int, wait time.Duration) error {
+	return r.LogReader.Poll(b, 5, maxBytes, wait)
 }
 
 // brokenDisk fails some calls of an engine, for a while.
