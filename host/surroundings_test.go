@@ -95,7 +95,7 @@ func TestChangesFromOutside(t *testing.T) {
 	}
 	logCut := func(c *counting) {
 		c.b.TruncateTo(c.log, 0, 2) // the first count and its marker are left
-		c.disk = state.NewMemory() // else nobody looks at the end
+		c.disk = state.NewMemory()  // else nobody looks at the end
 		c.feed(1)
 	}
 	for _, k := range []struct {
