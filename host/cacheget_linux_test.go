@@ -83,9 +83,11 @@ type cacheKit struct {
 const cacheKitKeys = 1_000_000
 
 func newCacheKit(b *testing.B) *cacheKit {
+	// With a cache of this size a shard is smaller than the filter of a file,
+	// which must not cost anything.
 	caches := []state.Cache{{Name: "cache"}}
 	engine, _, err := rocksdb.Open(b.TempDir(), rocksdb.Options{
-		Families: state.Families(caches), BlockCache: 256 << 20, WriteBuffer: 16 << 20, App: "app", Log: discard,
+		Families: state.Families(caches), BlockCache: 64 << 20, WriteBuffer: 16 << 20, App: "app", Log: discard,
 	})
 	if err != nil {
 		b.Fatal(err)
