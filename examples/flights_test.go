@@ -148,26 +148,22 @@ func expectedWeeks(t *testing.T) map[string]weekFigures {
 	return want
 }
 
-// latest returns the last value of each key, as a compacted topic keeps it.
+// latest returns the last value of each key, as a compacted topic keeps it. What
+// came before may be gone already, so counts need not go up one by one.
 func latest(t *testing.T, all map[int32][]flightRecord) map[string]weekFigures {
 	t.Helper()
 	last := map[string]weekFigures{}
-	n := 0
 	for _, records := range all {
 		for _, r := range records {
 			var w weekFigures
 			if err := json.Unmarshal(r.Value, &w); err != nil {
 				t.Fatal(err)
 			}
-			if before := last[r.Key]; w.Late != before.Late+1 {
+			if before := last[r.Key]; w.Late <= before.Late {
 				t.Errorf("%s went from %d to %d flights", r.Key, before.Late, w.Late)
 			}
 			last[r.Key] = w
-			n++
 		}
-	}
-	if n != 4349 {
-		t.Errorf("%d figures for 4349 late flights", n)
 	}
 	return last
 }

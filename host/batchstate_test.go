@@ -129,11 +129,11 @@ func TestBacklogsAreMergedByTime(t *testing.T) {
 	})
 }
 
-// fussySink refuses its second line once.
+// fussySink refuses its first line.
 type fussySink struct{ n int }
 
 func (s *fussySink) Append(_, _ []byte) error {
-	if s.n++; s.n == 2 {
+	if s.n++; s.n == 1 {
 		return errors.New("no room")
 	}
 	return nil

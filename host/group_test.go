@@ -161,11 +161,11 @@ func TestFaultsLoseNothing(t *testing.T) {
 		for i := range 20 {
 			feed(t, b, i*records/20, records/20, parts)
 			time.Sleep(time.Duration(rnd.IntN(500)) * time.Millisecond)
-			if rnd.IntN(3) == 0 {
-				mu.Lock()
+			mu.Lock()
+			if rnd.IntN(3) == 0 && len(consumers) > 0 { // a fault may have been first
 				consumers[rnd.IntN(len(consumers))].Expel()
-				mu.Unlock()
 			}
+			mu.Unlock()
 		}
 		time.Sleep(time.Hour)
 		h.Drain()

@@ -276,7 +276,8 @@ func proxyPlan(b OnError) *Plan {
 // After a rewind nothing of the time before counts: neither what waited nor
 // how often it was tried.
 func TestARewindForgetsWhatWaitedAndWhatWasTried(t *testing.T) {
-	tk := &input{task: running(),
+	tk := &input{
+		task:      running(),
 		committed: 3, next: 7, delivered: 9, due: time.Now(), stopped: errNo, tries: 4, reseek: time.Now(),
 		attempts: map[callKey]int{{}: 2}, refusals: map[callKey]string{{}: "no"},
 	}

@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"math"
+	"slices"
 
 	"github.com/sliphost/sliphost/abi"
 )
@@ -74,7 +75,7 @@ func (w *worker) merge(ctx context.Context, t *task, first int) error {
 	for {
 		best, second := -1, int64(math.MaxInt64)
 		for i := range heads {
-			if heads[i].run.Count == 0 {
+			if heads[i].run.Count == 0 || slices.ContainsFunc(heads[:i], func(h head) bool { return h.in == heads[i].in && h.run.Count > 0 }) {
 				continue
 			}
 			switch ts := heads[i].time(); {

@@ -41,8 +41,14 @@ func replayed(p *Plan, topic string, sources ...int) *Plan {
 func letterOf(handler, source, key, value string, offset int) hosttest.Record {
 	hs := abi.AppendArrayHeader(nil, 8)
 	for _, h := range [][2]string{
-		{"trace", "1"}, {HeaderHandler, handler}, {HeaderSource, source}, {HeaderTopic, "in"}, {HeaderPartition, "0"},
-		{HeaderOffset, fmt.Sprint(offset)}, {HeaderN, "3"}, {HeaderTimestamp, "77"},
+		{"trace", "1"},
+		{HeaderHandler, handler},
+		{HeaderSource, source},
+		{HeaderTopic, "in"},
+		{HeaderPartition, "0"},
+		{HeaderOffset, fmt.Sprint(offset)},
+		{HeaderN, "3"},
+		{HeaderTimestamp, "77"},
 	} {
 		hs = abi.AppendHeader(hs, h[0], []byte(h[1]))
 	}

@@ -222,7 +222,7 @@ func (r *restorer) session(ctx context.Context) (err error) {
 		if err := s.follow(); err != nil {
 			return err
 		}
-		if err := reader.Poll(&packed, 16384, 8<<20, readWait); err != nil {
+		if err := reader.Poll(&packed, 65536, 8<<20, readWait); err != nil {
 			return err
 		}
 		if err := s.take(&packed); err != nil {

@@ -280,6 +280,7 @@ func (g guestVault) checked(n int32) {
 		panic(errState)
 	}
 }
+
 func (g guestVault) del(cache int32, key string) {
 	g.checked(g.state.CacheDelete(g.at, cache, []byte(key)))
 }
@@ -430,7 +431,7 @@ func (p *process) start() {
 	bk.LogReader = func(context.Context, int) (LogReader, error) {
 		k := c.b.LogReader()
 		own(k.ID())
-		return k, nil
+		return slowReader{k}, nil
 	}
 	bk.Purge = func(ctx context.Context, _ int, topic string, before map[int32]int64) error {
 		return c.b.Purge(ctx, topic, before)
@@ -441,6 +442,14 @@ func (p *process) start() {
 		disk.Hook(c.brokenDisk())
 	}
 	go func() { p.done <- p.host.Run(ctx) }()
+}
+
+// slowReader reads a few records at a time, so that restores take several
+// packs.
+type slowReader struct{ *hosttest.LogReader }
+
+func (r slowReader) Poll(b *abi.Packed, _, maxBytes int, wait time.Duration) error {
+	return r.LogReader.Poll(b, 5, maxBytes, wait)
 }
 
 // brokenDisk fails some calls of an engine, for a while.
@@ -629,6 +638,7 @@ func (v *modelVault) scan(_ int32, prefix string) (keys []string) {
 	slices.Sort(keys)
 	return keys
 }
+
 func (v *modelVault) savepoint(op int32) {
 	n := len(v.saves)
 	switch op {

@@ -94,8 +94,8 @@ func TestChangesFromOutside(t *testing.T) {
 		c.disk = state.NewMemory()
 	}
 	logCut := func(c *counting) {
-		c.b.TruncateTo(c.log, 0, 0)
-		c.disk = state.NewMemory() // else nobody looks at the end
+		c.b.TruncateTo(c.log, 0, 2) // the first count and its marker are left
+		c.disk = state.NewMemory()  // else nobody looks at the end
 		c.feed(1)
 	}
 	for _, k := range []struct {
@@ -127,8 +127,10 @@ func TestChangesFromOutside(t *testing.T) {
 			t.Run(fmt.Sprint(k.name, ", first commit aborted ", abort), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					c := newCounting(t, k.change)
-					c.feed(3)
-					c.mustRun()
+					for range 3 {
+						c.feed(1)
+						c.mustRun()
+					}
 					k.what(c)
 					if abort {
 						c.b.Fail(hosttest.Call{Op: hosttest.OpCommitTxn}, hosttest.BeforeEffect, hosttest.NewError(hosttest.Abortable, "aborted"))
@@ -452,6 +454,24 @@ func TestExpiredEntriesLeaveTheChangelog(t *testing.T) {
 		}
 		if err := store.Close(); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// An older offset that was set with its metadata brings the caches back to what
+// they were then.
+func TestAnOlderOffsetBringsOlderCaches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCounting(t, OnChange{})
+		c.feed(3)
+		c.mustRun()
+		at, meta := c.b.CommittedOffset("app", "in", 0)
+		c.feed(3)
+		c.mustRun()
+		c.b.SetCommitted("app", "in", 0, at, meta)
+		c.mustRun()
+		if got := c.counts(); got != "1 2 3 4 5 6 4 5 6" {
+			t.Errorf("counts %q", got)
 		}
 	})
 }

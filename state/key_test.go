@@ -62,9 +62,15 @@ func TestKeysThatAreNone(t *testing.T) {
 		key KeyType
 		abi []byte
 	}{
-		{KeyInt, nil}, {KeyInt, make([]byte, 7)}, {KeyInt, make([]byte, 9)},
-		{KeyFloat, make([]byte, 4)}, {KeyFloat, binary.LittleEndian.AppendUint64(nil, nan)}, {KeyFloat, binary.LittleEndian.AppendUint64(nil, nan|signBit)},
-		{KeyBool, nil}, {KeyBool, []byte{2}}, {KeyBool, []byte{0, 0}},
+		{KeyInt, nil},
+		{KeyInt, make([]byte, 7)},
+		{KeyInt, make([]byte, 9)},
+		{KeyFloat, make([]byte, 4)},
+		{KeyFloat, binary.LittleEndian.AppendUint64(nil, nan)},
+		{KeyFloat, binary.LittleEndian.AppendUint64(nil, nan|signBit)},
+		{KeyBool, nil},
+		{KeyBool, []byte{2}},
+		{KeyBool, []byte{0, 0}},
 	} {
 		if out, err := c.key.Encode([]byte("x"), c.abi); err == nil || string(out) != "x" {
 			t.Errorf("%s %x: %q %v", c.key, c.abi, out, err)
@@ -89,9 +95,18 @@ func TestTextOfKeys(t *testing.T) {
 		text string
 		want string
 	}{
-		{KeyBytes, "user-1", "user-1"}, {KeyBytes, "0x00ff", "0x00ff"}, {KeyBytes, "0x6162", "ab"}, {KeyBytes, "", ""},
-		{KeyString, "0xzz", "0xzz"}, {KeyInt, "-5", "-5"}, {KeyInt, "+5", "5"}, {KeyFloat, "-0", "0"}, {KeyFloat, "inf", "+Inf"}, {KeyFloat, "1e3", "1000"},
-		{KeyBool, "true", "true"}, {KeyBool, "false", "false"},
+		{KeyBytes, "user-1", "user-1"},
+		{KeyBytes, "0x00ff", "0x00ff"},
+		{KeyBytes, "0x6162", "ab"},
+		{KeyBytes, "", ""},
+		{KeyString, "0xzz", "0xzz"},
+		{KeyInt, "-5", "-5"},
+		{KeyInt, "+5", "5"},
+		{KeyFloat, "-0", "0"},
+		{KeyFloat, "inf", "+Inf"},
+		{KeyFloat, "1e3", "1000"},
+		{KeyBool, "true", "true"},
+		{KeyBool, "false", "false"},
 	} {
 		stored, err := c.key.Parse(nil, c.text)
 		if got := c.key.Text(stored); err != nil || got != c.want {

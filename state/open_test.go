@@ -57,8 +57,12 @@ func TestForeignStoresAreRefused(t *testing.T) {
 
 func TestSettingsThatCannotBeAreRefused(t *testing.T) {
 	for _, caches := range [][]Cache{
-		{{Name: ""}}, {{Name: "a\x00"}}, {{Name: "a"}, {Name: "a"}}, {{Name: "a", Kind: 3}},
-		{{Name: "g", Kind: Global, TTL: time.Second}}, {{Name: "a", TTL: time.Microsecond}},
+		{{Name: ""}},
+		{{Name: "a\x00"}},
+		{{Name: "a"}, {Name: "a"}},
+		{{Name: "a", Kind: 3}},
+		{{Name: "g", Kind: Global, TTL: time.Second}},
+		{{Name: "a", TTL: time.Microsecond}},
 	} {
 		if _, err := Open(NewMemory(), Config{App: "app", Caches: caches}); err == nil {
 			t.Errorf("%+v is opened", caches)

@@ -125,15 +125,15 @@ func (b *Build) usesRepartition(i int) bool {
 // inputPartitions is the number of partitions of a sub-topology's inputs, and
 // the name of one of them.
 func (b *Build) inputPartitions(inputs, repartitions []int, partitions map[string]int) (int, string) {
-	for _, i := range inputs {
-		e := b.Sources[i]
-		if e.Kind == manifest.EndpointRepartition {
-			return repartitions[e.Index], e.Text
-		}
-		s := &b.Plan.Sources[i]
-		return partitions[topicKey(s.Cluster, s.Topic)], s.Topic
+	if len(inputs) == 0 {
+		return 0, ""
 	}
-	return 0, ""
+	e := b.Sources[inputs[0]]
+	if e.Kind == manifest.EndpointRepartition {
+		return repartitions[e.Index], e.Text
+	}
+	s := &b.Plan.Sources[inputs[0]]
+	return partitions[topicKey(s.Cluster, s.Topic)], s.Topic
 }
 
 // prepareInternal makes sure that changelogs and repartition topics exist and

@@ -278,8 +278,13 @@ func TestNumbers(t *testing.T) {
 	failed := once(t, func(c *Call) error {
 		key := []byte("k")
 		for _, tc := range []struct{ old, delta, sum int64 }{
-			{0, 0, 0}, {5, 0, 5}, {5, -7, -2}, {math.MaxInt64 - 1, 1, math.MaxInt64}, {math.MinInt64 + 1, -1, math.MinInt64},
-			{math.MinInt64, math.MaxInt64, -1}, {0, math.MinInt64, math.MinInt64},
+			{0, 0, 0},
+			{5, 0, 5},
+			{5, -7, -2},
+			{math.MaxInt64 - 1, 1, math.MaxInt64},
+			{math.MinInt64 + 1, -1, math.MinInt64},
+			{math.MinInt64, math.MaxInt64, -1},
+			{0, math.MinInt64, math.MinInt64},
 		} {
 			_ = k.PutInt(c, key, tc.old)
 			if got, err := k.AddInt(c, key, tc.delta); got != tc.sum || err != nil {

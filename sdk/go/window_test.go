@@ -9,7 +9,12 @@ import (
 
 func TestWindowBoundsHoldAtTheEndsOfTime(t *testing.T) {
 	for _, tc := range []struct{ ts, size, start, end int64 }{
-		{0, 10, 0, 10}, {9, 10, 0, 10}, {10, 10, 10, 20}, {-1, 10, -10, 0}, {-10, 10, -10, 0}, {-11, 10, -20, -10},
+		{0, 10, 0, 10},
+		{9, 10, 0, 10},
+		{10, 10, 10, 20},
+		{-1, 10, -10, 0},
+		{-10, 10, -10, 0},
+		{-11, 10, -20, -10},
 		{5, 1, 5, 6},
 		{math.MaxInt64, 10, math.MaxInt64 - 7, math.MaxInt64},
 		{math.MinInt64, 10, math.MinInt64, math.MinInt64 + 10},
@@ -84,9 +89,13 @@ func TestExpiredWindowsAreLookedForOncePerBorder(t *testing.T) {
 		fail bool
 		want int
 	}{
-		{100, false, 1}, {101, false, 0}, {109, false, 0}, {105, false, 0},
+		{100, false, 1},
+		{101, false, 0},
+		{109, false, 0},
+		{105, false, 0},
 		{109, true, 0}, // it failed: what was swept may be back
-		{109, false, 1}, {109, false, 0},
+		{109, false, 1},
+		{109, false, 0},
 	} {
 		fail = step.fail
 		if got := scans(step.now); got != step.want {

@@ -91,6 +91,13 @@ func (o *Options) settings() settings {
 	s.table.SetBlockSize(8 << 10)
 	s.table.SetFormatVersion(tableVersion)
 	s.table.SetChecksum(checksumKind)
+	// In parts, of which only the one asked for has to be in the cache. The
+	// whole filter of a file of small entries is larger than a shard of the cache,
+	// and would be read for every key.
+	s.table.SetIndexType(grocksdb.KTwoLevelIndexSearchIndexType)
+	s.table.SetPartitionFilters(true)
+	s.table.SetMetadataBlockSize(8 << 10)
+	s.table.SetPinTopLevelIndexAndFilter(true)
 	s.table.SetFilterPolicy(grocksdb.NewBloomFilterFull(10))
 	s.table.SetWholeKeyFiltering(true)
 

@@ -111,8 +111,10 @@ func Start(name string, options ...Option) (*Harness, error) {
 	if desc == nil {
 		return nil, fmt.Errorf("no handler is named %q; this program has: %s", name, strings.Join(names, ", "))
 	}
-	s := setup{params: map[string]any{}, overrides: map[string]string{}, source: "in", key: "raw", val: "raw",
-		keys: map[string]string{}, global: map[string]bool{}}
+	s := setup{
+		params: map[string]any{}, overrides: map[string]string{}, source: "in", key: "raw", val: "raw",
+		keys: map[string]string{}, global: map[string]bool{},
+	}
 	for _, o := range options {
 		o(&s)
 	}

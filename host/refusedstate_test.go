@@ -1,0 +1,89 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sliphost/sliphost/abi"
+	"github.com/sliphost/sliphost/host/hosttest"
+	"github.com/sliphost/sliphost/state"
+)
+
+// An output that is never taken is found although a record before it has to be
+// tried twice on each way there, which commits attempts in between.
+func TestARefusedOutputIsFoundAmongCommits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := hosttest.NewBroker(map[string]int{"in": 1, "out": 1, "dead": 1, "app-counts-changelog": 1})
+		b.Refuse = func(r hosttest.Record) error {
+			if r.Topic == "out" && string(r.Key) == "bad" {
+				return errors.New("never taken")
+			}
+			return nil
+		}
+		plan := countPlan()
+		plan.Handlers[0].OnError = OnError{Policy: PolicyDLQ, Topic: "dead"}
+		plan.Handlers = append(plan.Handlers, Handler{ID: "slow", Binding: 1, OnError: OnError{Attempts: 5000, Backoff: time.Second}})
+		plan.Sources[0].Handlers = append(plan.Sources[0].Handlers, HandlerSource{Handler: 1})
+		for _, key := range []string{"slow", "bad", "good"} {
+			produce(t, b, hosttest.Record{Topic: "in", Key: []byte(key), Value: []byte("x")})
+		}
+		tries := 0
+		slow := func(_ *fakeCall, rec *abi.Record) error {
+			if string(rec.Key) != "slow" {
+				return nil
+			}
+			if tries++; tries%2 == 1 {
+				return guestError{code: abi.CodeRetry, after: 200}
+			}
+			return nil
+		}
+		bk := (&life{b, "h", state.NewMemory()}).backends(t, plan, []statefulFunc{countKeys, slow})
+		h := New(plan, Options{}, []int{0}, 0, bk, discard)
+		done := start(h)
+		after(5 * time.Minute)
+		if dead, out := len(b.View("dead", 0)), len(b.View("out", 0)); dead != 1 || out != 2 {
+			t.Errorf("%d dead letters, %d outputs", dead, out)
+		}
+		drained(t, h, done)
+	})
+}
+
+// At least once, too, a record whose output is refused leaves nothing in the
+// changelog, and what was committed before it stays.
+func TestARefusedOutputLeavesNoStateBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := hosttest.NewBroker(map[string]int{"in": 1, "out": 1, "dead": 1, "app-counts-changelog": 1})
+		b.Refuse = func(r hosttest.Record) error {
+			if r.Topic == "out" && string(r.Key) == "bad" {
+				return errors.New("never taken")
+			}
+			return nil
+		}
+		plan := countPlan()
+		plan.ExactlyOnce = false
+		plan.Handlers[0].OnError = OnError{Policy: PolicyDLQ, Topic: "dead"}
+		for i := range 20 {
+			key := fmt.Sprint("k", i)
+			if i%7 == 3 {
+				key = "bad"
+			}
+			produce(t, b, hosttest.Record{Topic: "in", Key: []byte(key), Value: []byte("x")})
+		}
+		l := &life{b, "h", state.NewMemory()}
+		bk := l.backends(t, plan, []statefulFunc{countKeys})
+		bk.Producer = fakeBackends(plan, one(b)).Producer
+		if err := runIdle(t, New(plan, Options{UntilIdle: true, MaxRecords: 5}, []int{0}, 0, bk, discard)); err != nil {
+			t.Fatal(err)
+		}
+		last := map[string]bool{}
+		for _, r := range b.View("app-counts-changelog", 0) {
+			last[string(r.Key)] = r.Value != nil
+		}
+		if last["bad"] || len(last) != 17 || len(b.View("dead", 0)) != 3 {
+			t.Errorf("the changelog has %v; %d dead letters", last, len(b.View("dead", 0)))
+		}
+	})
+}
