@@ -25,6 +25,7 @@ var scenarios = []scenario{
 	{"P4", "clean stops", cleanStops, map[string]string{"apache": "rust"}},
 	{"P5", "lost host", lostHost, nil},
 	{"G1", "rebalance storm", storm, nil},
+	{"G2", "evictions", evictions, nil},
 	{"D1", "full disk", fullDisk, nil},
 	{"D3", "spoilt store", spoiltStore, nil},
 	{"D5", "stale state", staleState, nil},

@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -219,20 +223,30 @@ func readAll(ctx context.Context, t *testing.T, addr string, committed bool, par
 	}
 }
 
-// evict puts one member out of the group, as an operator may. It finds out at
-// its next commit, and comes back.
-func (a *app) evict() {
+// evict puts one member of a host out of the group, as an operator may. It finds
+// out at its next commit, and comes back. Members of hosts that ended stay in
+// the group for a while, so the host is named by its state directory.
+func (a *app) evict(state string) {
 	a.t.Helper()
+	id, err := os.ReadFile(filepath.Join(a.state(state), "host-id"))
+	if err != nil {
+		return // it has not got that far
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	cl := a.watch.cl
 	ask := kmsg.NewPtrDescribeGroupsRequest()
 	ask.Groups = []string{a.name}
 	groups, err := ask.RequestWith(ctx, cl)
-	if err != nil || len(groups.Groups) == 0 || len(groups.Groups[0].Members) == 0 {
+	if err != nil || len(groups.Groups) == 0 {
+		return
+	}
+	members := slices.DeleteFunc(groups.Groups[0].Members, func(m kmsg.DescribeGroupsResponseGroupMember) bool {
+		return m.InstanceID == nil || !strings.Contains(*m.InstanceID, strings.TrimSpace(string(id)))
+	})
+	if len(members) == 0 {
 		return // nobody is there
 	}
-	members := groups.Groups[0].Members
 	m := members[a.rnd.IntN(len(members))]
 	leave := kmsg.NewPtrLeaveGroupRequest()
 	leave.Group = a.name

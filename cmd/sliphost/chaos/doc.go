@@ -15,6 +15,7 @@
 //	P4  clean stops, which abort nothing
 //	P5  a host is killed and never comes back, its disk is lost
 //	G1  three hosts come and go
+//	G2  members are put out of the group by LeaveGroup
 //	D1  the disk of the state directory fills and empties
 //	D3  files of the store are changed, cut short or deleted
 //	D5  the state directory is put back to what it was before

@@ -52,6 +52,24 @@ func lostHost(a *app) {
 	a.finish("a")
 }
 
+// evictions is G2: members are put out of the group while they work, by LeaveGroup
+// as an operator's tool does it, and come back.
+func evictions(a *app) {
+	a.rounds = rounds(5, 50)
+	a.start()
+	hosts := []*process{a.run("a"), a.run("b")}
+	a.progress(1000)
+	for range a.rounds {
+		a.evict([]string{"a", "b"}[a.rnd.IntN(2)])
+		a.sleep(a.upTo(time.Second))
+		a.progress(500)
+	}
+	for _, h := range hosts {
+		h.stop(a.t)
+	}
+	a.finish("a")
+}
+
 // takenOver waits until something of a stopped process is given to another. That
 // takes the session timeout, 10 s; and where positions were in an open
 // transaction, until that is out of time, 30 s, which a broker may look for each
