@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -228,32 +227,57 @@ func readAll(ctx context.Context, t *testing.T, addr string, committed bool, par
 // the group for a while, so the host is named by its state directory.
 func (a *app) evict(state string) {
 	a.t.Helper()
-	id, err := os.ReadFile(filepath.Join(a.state(state), "host-id"))
-	if err != nil {
-		return // it has not got that far
+	if here, _ := a.members(state); len(here) > 0 {
+		a.leave(here[a.rnd.IntN(len(here))])
 	}
+}
+
+// dismiss puts all members out of the group that are not of one host: those of
+// hosts that ended would keep their places until the session timeout.
+func (a *app) dismiss(but string) {
+	a.t.Helper()
+	if _, others := a.members(but); len(others) > 0 {
+		a.leave(others...)
+	}
+}
+
+// members lists the members of the group: those of a host, and the others.
+// There are none while the broker does not answer.
+func (a *app) members(state string) (here, others []kmsg.DescribeGroupsResponseGroupMember) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	cl := a.watch.cl
+	id, err := os.ReadFile(filepath.Join(a.state(state), "host-id"))
+	if err != nil {
+		return nil, nil // it has not got that far
+	}
 	ask := kmsg.NewPtrDescribeGroupsRequest()
 	ask.Groups = []string{a.name}
-	groups, err := ask.RequestWith(ctx, cl)
+	groups, err := ask.RequestWith(ctx, a.watch.cl)
 	if err != nil || len(groups.Groups) == 0 {
-		return
+		return nil, nil
 	}
-	members := slices.DeleteFunc(groups.Groups[0].Members, func(m kmsg.DescribeGroupsResponseGroupMember) bool {
-		return m.InstanceID == nil || !strings.Contains(*m.InstanceID, strings.TrimSpace(string(id)))
-	})
-	if len(members) == 0 {
-		return // nobody is there
+	for _, m := range groups.Groups[0].Members {
+		if m.InstanceID != nil && strings.Contains(*m.InstanceID, strings.TrimSpace(string(id))) {
+			here = append(here, m)
+		} else {
+			others = append(others, m)
+		}
 	}
-	m := members[a.rnd.IntN(len(members))]
+	return here, others
+}
+
+// leave makes members leave the group.
+func (a *app) leave(members ...kmsg.DescribeGroupsResponseGroupMember) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
 	leave := kmsg.NewPtrLeaveGroupRequest()
 	leave.Group = a.name
-	lm := kmsg.NewLeaveGroupRequestMember()
-	lm.MemberID, lm.InstanceID = m.MemberID, m.InstanceID
-	leave.Members = append(leave.Members, lm)
-	if _, err := leave.RequestWith(ctx, cl); err != nil {
-		a.t.Logf("a member could not be put out: %v", err)
+	for _, m := range members {
+		lm := kmsg.NewLeaveGroupRequestMember()
+		lm.MemberID, lm.InstanceID = m.MemberID, m.InstanceID
+		leave.Members = append(leave.Members, lm)
+	}
+	if _, err := leave.RequestWith(ctx, a.watch.cl); err != nil {
+		a.t.Logf("members could not be put out: %v", err)
 	}
 }

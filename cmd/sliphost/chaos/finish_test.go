@@ -49,6 +49,9 @@ func (a *app) drain(state string) {
 	a.t.Helper()
 	a.load.finish(a.t)
 	a.watch.outage.Store(false)
+	if !full() {
+		a.dismiss(state)
+	}
 	a.runWith(state, nil, "--until-idle").end(a.t, 90*time.Second)
 }
 

@@ -88,9 +88,13 @@ func crashPointKills(a *app) {
 		}
 		a.t.Logf("crash point %-22s hit %d of %d times, %s", point, hits[point], perPoint, took[point].Round(time.Millisecond))
 	}
-	h := a.run("a")
+	// The second one was killed last and may have left a transaction open, which
+	// ends when it comes back.
+	hosts := []*process{a.run("a"), a.run("b")}
 	a.progress(1)
-	h.stop(a.t)
+	for _, h := range hosts {
+		h.stop(a.t)
+	}
 	a.finish("a")
 }
 
