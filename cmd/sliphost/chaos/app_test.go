@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -135,9 +136,25 @@ func (a *app) run(state string, env ...string) *process { return a.runWith(state
 func (a *app) runWith(state string, env []string, more ...string) *process {
 	a.t.Helper()
 	a.processes++
-	env = append(env, "SLIPHOST_CRASH_LOG="+filepath.Join(a.dir, "points"))
+	name := fmt.Sprintf("%03d-%s", a.processes, filepath.Base(state))
+	env = append(env, "SLIPHOST_CRASH_LOG="+filepath.Join(a.dir, name+".points"))
 	args := append([]string{"run", "--log-format", "json", "--state-dir", a.state(state)}, more...)
-	return spawn(a.t, a.bin, a.dir, fmt.Sprintf("%03d-%s", a.processes, filepath.Base(state)), env, args...)
+	return spawn(a.t, a.bin, a.dir, name, env, args...)
+}
+
+// up waits until a host has ended the transactions that its predecessor left
+// open. A host that is stopped before leaves them to their timeout.
+func (a *app) up(p *process) {
+	a.t.Helper()
+	for end := time.Now().Add(checker.Stall); ; time.Sleep(5 * time.Millisecond) {
+		points, _ := os.ReadFile(filepath.Join(a.dir, p.name+".points"))
+		if bytes.Count(points, []byte("init-after\n")) >= workers {
+			return
+		}
+		if p.ended() || time.Now().After(end) {
+			a.t.Fatalf("process %s does not come up:\n%s", p.name, p.tail())
+		}
+	}
 }
 
 // state is the path of a state directory.

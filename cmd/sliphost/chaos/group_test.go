@@ -146,6 +146,7 @@ func storm(a *app) {
 	a.progress(1)
 	for _, h := range hosts {
 		if h != nil {
+			a.up(h)
 			h.stop(a.t)
 		}
 	}

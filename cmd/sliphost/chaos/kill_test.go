@@ -40,6 +40,7 @@ func randomKills(a *app) {
 	}
 	a.progress(1)
 	for _, h := range hosts {
+		a.up(h)
 		h.stop(a.t)
 	}
 	a.finish("a")
@@ -93,6 +94,7 @@ func crashPointKills(a *app) {
 	hosts := []*process{a.run("a"), a.run("b")}
 	a.progress(1)
 	for _, h := range hosts {
+		a.up(h)
 		h.stop(a.t)
 	}
 	a.finish("a")

@@ -30,6 +30,9 @@ func topicNames(app string, handlers []string) map[string]string {
 	return names
 }
 
+// workers is how many each host has.
+const workers = 2
+
 // manifest is the application's manifest.
 func manifest(a *app, module string) string {
 	var b strings.Builder
@@ -37,7 +40,7 @@ func manifest(a *app, module string) string {
 	if a.delivery == checker.AtLeastOnce {
 		delivery = "at_least_once"
 	}
-	fmt.Fprintf(&b, "version = 1\nname = %q\ndelivery = %q\ncommit_interval = \"50ms\"\nworkers = 2\n\n", a.name, delivery)
+	fmt.Fprintf(&b, "version = 1\nname = %q\ndelivery = %q\ncommit_interval = \"50ms\"\nworkers = %d\n\n", a.name, delivery, workers)
 	fmt.Fprintf(&b, "[kafka]\nbootstrap_servers = %q\n\n[module.m]\npath = %q\n", a.broker.Addr, module)
 	topic := func(id string) { fmt.Fprintf(&b, "\n[topic.%s]\nname = %q\n", id, a.topics[id]) }
 	topic("in")
