@@ -2,7 +2,6 @@ package host
 
 import (
 	"context"
-	"math"
 	"time"
 
 	"github.com/sliphost/sliphost/abi"
@@ -11,11 +10,11 @@ import (
 // accept takes one run: through the handlers at once, or behind the records
 // of its partition that wait already.
 func (w *worker) accept(ctx context.Context, in *input, run abi.Run, wire []byte) error {
-	in.delivered = run.LastOffset + 1
 	if in.held() || !in.backlog.empty() || w.suspended != nil || w.full || in.window > 0 && int(run.Count) > in.window {
-		in.backlog.add(run, wire)
+		in.queue(run, wire)
 		return w.throttle(in)
 	}
+	in.delivered = run.LastOffset + 1
 	done, err := w.process(ctx, in, &run, wire)
 	if err != nil {
 		return err
@@ -150,38 +149,6 @@ func (w *worker) retries(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// earliest chooses what goes on next of in and, where inputs share caches, of
-// the others of its task: by the timestamp of the first record that waits.
-// Records later than until are another's turn.
-func (w *worker) earliest(in *input, now time.Time) (next *input, until int64) {
-	until = math.MaxInt64
-	if w.suspended != nil || w.refused != nil || w.aborted != nil || w.full || w.drain.Load() {
-		return nil, until
-	}
-	waits := func(in *input) bool { return !in.backlog.empty() && !now.Before(in.due) }
-	if !w.merges(in.task) {
-		if waits(in) {
-			next = in
-		}
-		return next, until
-	}
-	first := int64(0)
-	for _, other := range in.task.inputs {
-		if !waits(other) {
-			continue
-		}
-		switch ts := other.backlog.time(); {
-		case next == nil:
-			next, first = other, ts
-		case ts < first:
-			next, first, until = other, ts, first
-		default:
-			until = min(until, ts)
-		}
-	}
-	return next, until
-}
-
 // again runs records from the head of the backlog of in. The record that
 // waited goes alone: if it fails again, nothing behind it has been run in vain.
 func (w *worker) again(ctx context.Context, in *input, until int64) error {
@@ -191,8 +158,7 @@ func (w *worker) again(ctx context.Context, in *input, until int64) error {
 	if alone {
 		most = 1
 	}
-	h := head{in: in, run: in.backlog.runs[0], wire: in.backlog.first()}
-	run, wire := h.take(most, until)
+	run, wire := in.backlog.head(most, until)
 	careful := in.next < in.careful
 	done, err := w.process(ctx, in, &run, wire)
 	if err != nil {

@@ -2,6 +2,7 @@ package host
 
 import (
 	"maps"
+	"math"
 	"time"
 
 	"github.com/sliphost/sliphost/abi"
@@ -61,6 +62,12 @@ type input struct {
 
 // held says that the records behind next wait, so that new ones must queue.
 func (in *input) held() bool { return !in.due.IsZero() || !in.task.ready() }
+
+// queue puts a run that was delivered behind what waits already.
+func (in *input) queue(run abi.Run, wire []byte) {
+	in.delivered = run.LastOffset + 1
+	in.backlog.add(run, wire)
+}
 
 // restoreAttempts takes over how often the record at the position was tried by
 // an earlier owner.
@@ -169,8 +176,37 @@ func (l *backlog) take(n int) {
 func (l *backlog) first() []byte { return l.buf[l.runs[0].Start:l.runs[0].End] }
 func (l *backlog) time() int64   { return l.runs[0].BaseTimestamp + timestampDelta(l.first()) }
 
+// head returns the first records of the first run, up to the first one later
+// than until, one at least, and most at most unless that is 0. They stay in the
+// backlog.
+func (l *backlog) head(most int, until int64) (abi.Run, []byte) {
+	run, wire := l.runs[0], l.first()
+	if most <= 0 || most > int(run.Count) {
+		most = int(run.Count)
+	}
+	if most == int(run.Count) && until == math.MaxInt64 {
+		return run, wire
+	}
+	n, at := 0, 0
+	for n < most && (n == 0 || run.BaseTimestamp+timestampDelta(wire[at:]) <= until) {
+		at += abi.RecordPrefix + recordLen(wire[at:])
+		n++
+	}
+	run.LastOffset = nextOffset(&run, wire, n) - 1
+	run.Count = int32(n)
+	return run, wire[:at]
+}
+
+// keptBacklog is how large a buffer is kept once it is empty.
+const keptBacklog = 64 << 10
+
 // clear forgets everything and gives large buffers back.
-func (l *backlog) clear() { *l = backlog{} }
+func (l *backlog) clear() {
+	if cap(l.buf) > keptBacklog {
+		l.buf = nil
+	}
+	l.buf, l.runs = l.buf[:0], l.runs[:0]
+}
 
 // prefixBytes is the size of the first n records of wire.
 func prefixBytes(wire []byte, n int) int {

@@ -100,7 +100,6 @@ type worker struct {
 	// callback.
 	aborted    error
 	purging    purging
-	merging    []head
 	lastCommit time.Time
 	// retryCommit and givenUp count the commits and rewinds since the last
 	// commit that worked.
