@@ -186,7 +186,7 @@ func (d *DB) settle(h *handle, fresh bool, found, wanted []string) error {
 	if _, err := d.scan(h, h.c0, []byte(batchPrefix), []byte{batchPrefix[0] + 1}, false, &page); err != nil {
 		return err
 	}
-	known, _, err := d.get(h, h.c0, []byte(familiesKey), nil)
+	known, listed, err := d.get(h, h.c0, []byte(familiesKey), nil)
 	if err != nil {
 		return err
 	}
@@ -194,6 +194,10 @@ func (d *DB) settle(h *handle, fresh bool, found, wanted []string) error {
 	if err != nil {
 		return err
 	}
+	// A process that ends while it makes the store leaves one without a first
+	// batch. It has no entries, and what is missing of a store with some RocksDB or
+	// the list of families would tell.
+	fresh = fresh || page.Len() == 0 && !listed
 	switch {
 	case fresh:
 	case d.place.manifest.shorter(string(noted)):

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/sliphost/sliphost/state"
 )
@@ -60,6 +61,44 @@ func runChild(what, dir string) error {
 		}
 		fmt.Println(n)
 	}
+}
+
+// A process that is killed while it makes the store has lost nothing: the next
+// one finds no damage, and finishes the work. The moments are spread over what
+// making one takes here.
+func TestKillWhileTheStoreIsMade(t *testing.T) {
+	began := time.Now()
+	d, _ := mustOpen(t, t.TempDir(), testOptions())
+	takes := time.Since(began)
+	d.Close()
+	unfinished, rounds := 0, 40
+	for i := range rounds {
+		dir := t.TempDir()
+		c, _ := child(t, "hold", dir, nil)
+		at := time.Now().Add(takes * 3 * time.Duration(i) / time.Duration(rounds))
+		for time.Now().Before(at) && !exists(filepath.Join(dir, "CURRENT")) {
+			time.Sleep(50 * time.Microsecond)
+		}
+		time.Sleep(time.Until(at) / 4)
+		c.Process.Kill()
+		c.Wait()
+		if exists(filepath.Join(dir, "CURRENT")) {
+			unfinished++
+		}
+		d, rep := mustOpen(t, dir, testOptions())
+		if rep.Rebuilt {
+			t.Errorf("round %d: %+v", i, rep)
+		}
+		d.Close()
+	}
+	if unfinished == 0 {
+		t.Errorf("no kill of %d met a store that was begun", rounds)
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 func writeNumber(b *state.Batch, n int) {
