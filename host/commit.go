@@ -152,7 +152,12 @@ func (w *worker) collectOffsets() {
 func (w *worker) metadata(in *input) string {
 	t := in.task
 	m := &w.meta
-	m.identity, m.streamTime = w.plan.Sources[in.source].Identity, t.streamTime
+	m.streamTime = t.streamTime
+	m.inputs = m.inputs[:0]
+	for _, other := range t.inputs {
+		src := &w.plan.Sources[other.source]
+		m.inputs = append(m.inputs, inputIdentity{nameHash(src.Topic), src.Identity})
+	}
 	m.logs, m.attempts = m.logs[:0], m.attempts[:0]
 	for c, p := range t.caches {
 		if p == nil || w.plan.Caches[c].Kind != state.KV {

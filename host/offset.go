@@ -13,12 +13,13 @@ func DecodeOffset(metadata string) (o Offset, ok bool) {
 	return Offset{m}, err == nil
 }
 
-// Identity is that of the topic as it was, as in Source.Identity; 0 if not
-// known.
-func (o *Offset) Identity() uint32 { return o.meta.identity }
-
-// StreamTime is the task's, in milliseconds since 1970, -1 for none.
-func (o *Offset) StreamTime() int64 { return o.meta.streamTime }
+// Replaced says whether a topic, by its name and present identity (as in
+// Source.Identity), is not the one that the offset's task read; known is false
+// if it read none of this name.
+func (o *Offset) Replaced(topic string, identity uint32) (replaced, known bool) {
+	was, known := o.meta.input(topic)
+	return known && isAnother(was, identity), known
+}
 
 // Position is how far the changelog of a cache, by its id, belongs to the
 // offset; ok is false if the offset says nothing about it.

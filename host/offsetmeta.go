@@ -15,14 +15,20 @@ import (
 // the offset, so it is never of another moment; an offset that was set from
 // outside has none.
 type offsetMeta struct {
-	// identity is the topic's, so that one made anew is recognised.
-	identity uint32
+	// inputs are the topics of the task, this offset's own among them: so that
+	// one made anew is recognised, also if its offsets went with it.
+	inputs []inputIdentity
 	// streamTime is the task's, in milliseconds, -1 for none.
 	streamTime int64
 	// logs holds how far the caches' changelogs belong to this offset.
 	logs []cachePosition
 	// attempts counts the tries of the record at the offset.
 	attempts []savedAttempt
+}
+
+type inputIdentity struct {
+	topic    uint32 // nameHash of its name
+	identity uint32 // Source.Identity
 }
 
 type cachePosition struct {
@@ -51,9 +57,13 @@ func nameHash(name string) uint32 {
 // encode returns the text form. Attempts that would not fit are left out: they
 // are then counted anew.
 func (m *offsetMeta) encode() string {
-	b := make([]byte, 0, 64+len(m.logs)*16)
-	b = binary.LittleEndian.AppendUint32(b, m.identity)
+	b := make([]byte, 0, 64+len(m.inputs)*8+len(m.logs)*16)
 	b = binary.AppendVarint(b, m.streamTime)
+	b = binary.AppendUvarint(b, uint64(len(m.inputs)))
+	for _, in := range m.inputs {
+		b = binary.LittleEndian.AppendUint32(b, in.topic)
+		b = binary.LittleEndian.AppendUint32(b, in.identity)
+	}
 	b = binary.AppendUvarint(b, uint64(len(m.logs)))
 	for _, l := range m.logs {
 		b = binary.LittleEndian.AppendUint32(b, l.cache)
@@ -89,8 +99,10 @@ func decodeMeta(s string) (offsetMeta, error) {
 		return m, errForeignMeta
 	}
 	r := metaReader{b: b}
-	m.identity = r.fixed()
 	m.streamTime = r.varint()
+	for range r.count(8) {
+		m.inputs = append(m.inputs, inputIdentity{r.fixed(), r.fixed()})
+	}
 	for range r.count(9) {
 		l := cachePosition{cache: r.fixed()}
 		l.pos.Log = r.fixed()
@@ -112,6 +124,18 @@ func decodeMeta(s string) (offsetMeta, error) {
 		return offsetMeta{}, errForeignMeta
 	}
 	return m, nil
+}
+
+// input returns the identity that a topic of the task had, 0 if the broker told
+// none, and whether it was one of its topics at all.
+func (m *offsetMeta) input(topic string) (identity uint32, known bool) {
+	h := nameHash(topic)
+	for _, in := range m.inputs {
+		if in.topic == h {
+			return in.identity, true
+		}
+	}
+	return 0, false
 }
 
 // position returns the changelog position of a cache and whether it is known.

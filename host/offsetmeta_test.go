@@ -10,13 +10,13 @@ import (
 )
 
 func sameMeta(a, b offsetMeta) bool {
-	return a.identity == b.identity && a.streamTime == b.streamTime && slices.Equal(a.logs, b.logs) && slices.Equal(a.attempts, b.attempts)
+	return slices.Equal(a.inputs, b.inputs) && a.streamTime == b.streamTime && slices.Equal(a.logs, b.logs) && slices.Equal(a.attempts, b.attempts)
 }
 
 func TestOffsetMetaRoundTrip(t *testing.T) {
 	for _, m := range []offsetMeta{
 		{streamTime: -1},
-		{identity: math.MaxUint32, streamTime: math.MaxInt64, logs: []cachePosition{{7, state.Position{Next: math.MaxInt64, Log: 9}}, {8, state.Position{}}}},
+		{inputs: []inputIdentity{{math.MaxUint32, math.MaxUint32}, {}}, streamTime: math.MaxInt64, logs: []cachePosition{{7, state.Position{Next: math.MaxInt64, Log: 9}}, {8, state.Position{}}}},
 		{streamTime: math.MinInt64, attempts: []savedAttempt{{1, 2, 3, 4}, {math.MaxUint32, 0, 1 << 20, 1 << 20}}},
 	} {
 		text := m.encode()
@@ -44,7 +44,7 @@ func TestOffsetMetaFits(t *testing.T) {
 }
 
 func FuzzDecodeMeta(f *testing.F) {
-	m := offsetMeta{identity: 1, streamTime: 2, logs: []cachePosition{{3, state.Position{Next: 4, Log: 5}}}, attempts: []savedAttempt{{6, 7, 8, 9}}}
+	m := offsetMeta{inputs: []inputIdentity{{1, 2}}, streamTime: 2, logs: []cachePosition{{3, state.Position{Next: 4, Log: 5}}}, attempts: []savedAttempt{{6, 7, 8, 9}}}
 	f.Add(m.encode())
 	f.Add("")
 	f.Add(metaPrefix)
@@ -53,7 +53,7 @@ func FuzzDecodeMeta(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		m, err := decodeMeta(text)
 		if err != nil {
-			if m.identity != 0 || m.logs != nil || m.attempts != nil {
+			if m.inputs != nil || m.logs != nil || m.attempts != nil {
 				t.Errorf("an error comes with %+v", m)
 			}
 			return

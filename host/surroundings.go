@@ -40,7 +40,6 @@ func (e *finalError) Unwrap() error { return e.err }
 // position finds where an input begins and notes what its metadata says.
 func (w *worker) position(ctx context.Context, in *input, committed abi.TopicOffset, b abi.Bounds) (int64, error) {
 	src := &w.plan.Sources[in.source]
-	where := fmt.Sprintf("topic %q partition %d", src.Topic, in.partition)
 	in.meta.streamTime = -1
 	at := committed.Offset
 	if at == abi.OffsetNone {
@@ -51,23 +50,70 @@ func (w *worker) position(ctx context.Context, in *input, committed abi.TopicOff
 	if !in.foreign {
 		in.meta = meta
 	}
-	recreated := src.Identity != 0 && meta.identity != 0 && src.Identity != meta.identity
+	recreated := false
+	if was, known := meta.input(src.Topic); known {
+		recreated = isAnother(was, src.Identity)
+	}
 	switch {
 	case recreated || at > b.High:
 		what := fmt.Sprintf("the committed offset %d lies behind the end %d: the topic was made anew or cut", at, b.High)
 		if recreated {
-			what = "the topic was deleted and made anew since the last commit"
+			what = madeAnew
 		}
-		if w.plan.OnChange.TopicRecreated == ChangeFail {
-			return 0, w.stop(&changedError{where, what, "topic_recreated", `"restart" to begin by its start policy with the caches as they are`})
+		if err := w.recreated(in, what); err != nil {
+			return 0, err
 		}
-		w.log.Warn("beginning anew", "topic", src.Topic, "partition", in.partition, "because", what)
 		in.meta.attempts = nil
 		return w.startOffset(ctx, src, in.kafka, b)
 	case at < b.Low:
 		return w.recordsGone(in, at, b)
 	}
 	return at, nil
+}
+
+const madeAnew = "the topic was deleted and made anew since the last commit"
+
+// isAnother says whether two identities, where both are known, are of different
+// topics.
+func isAnother(was, is uint32) bool { return was != 0 && is != 0 && was != is }
+
+// recreated decides about an input whose topic is not the one that was read.
+func (w *worker) recreated(in *input, what string) error {
+	src := &w.plan.Sources[in.source]
+	if w.plan.OnChange.TopicRecreated == ChangeFail {
+		return w.stop(&changedError{
+			fmt.Sprintf("topic %q partition %d", src.Topic, in.partition), what,
+			"topic_recreated", `"restart" to begin by its start policy with the caches as they are`,
+		})
+	}
+	w.log.Warn("beginning anew", "topic", src.Topic, "partition", in.partition, "because", what)
+	return nil
+}
+
+// lostOffsets notices inputs of a task without an offset that others have
+// committed theirs beside: a broker deletes a topic's offsets with the topic,
+// and anybody can delete one. What the caches say of such an input is not what
+// it will bring from here on.
+func (w *worker) lostOffsets(t *task) error {
+	for _, in := range t.inputs {
+		if in.hadOffset {
+			continue
+		}
+		src := &w.plan.Sources[in.source]
+		for _, other := range t.inputs {
+			was, known := other.meta.input(src.Topic)
+			if !known {
+				continue
+			}
+			if !isAnother(was, src.Identity) {
+				in.foreign = true
+			} else if err := w.recreated(in, madeAnew); err != nil {
+				return err
+			}
+			break
+		}
+	}
+	return nil
 }
 
 // recordsGone decides about a position whose record the log has no more.
@@ -100,6 +146,11 @@ func (w *worker) enter(ctx context.Context) error {
 	for _, t := range w.tasks {
 		if t.phase == taskWaiting && w.complete(t) {
 			ready = append(ready, t)
+		}
+	}
+	for _, t := range ready {
+		if err := w.lostOffsets(t); err != nil {
+			return err
 		}
 	}
 	bounds, err := w.askBounds(ctx, ready)
@@ -297,7 +348,7 @@ func (t *task) committed(cache string) (pos state.Position, known bool) {
 	return pos, known
 }
 
-// foreign says that the offset of an input was set from outside.
+// foreign says that the offset of an input was set or deleted from outside.
 func (t *task) foreign() bool {
 	return slices.ContainsFunc(t.inputs, func(in *input) bool { return in.foreign })
 }

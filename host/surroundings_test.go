@@ -246,12 +246,89 @@ func TestAHalfRewrittenChangelogIsNotBelieved(t *testing.T) {
 	})
 }
 
-// An input whose offset was set from outside is noticed also where another
-// input of the task still tells the positions.
-func TestOneInputSetFromOutside(t *testing.T) {
-	tk := &task{inputs: []*input{{}, {foreign: true}}}
-	if !tk.foreign() || (&task{inputs: []*input{{}}}).foreign() {
-		t.Error("foreign offsets are not told from others")
+// A task with two topics notices what happened to one of them by what the
+// other has committed, also if the broker deleted the one's offset with it.
+func TestOneInputOfTwoIsChanged(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change func(b *hosttest.Broker)
+		policy OnChange
+		want   string // the error's text, "" for none
+		count  string
+	}{
+		"nothing": {change: func(*hosttest.Broker) {}, count: "6"},
+		"made anew": {
+			change: func(b *hosttest.Broker) {
+				b.RecreateTopic("in2", 1)
+				b.SetCommitted("app", "in2", 0, abi.OffsetNone, "")
+			},
+			want: "on_change.topic_recreated",
+		},
+		"made anew, restart": {
+			change: func(b *hosttest.Broker) {
+				b.RecreateTopic("in2", 1)
+				b.SetCommitted("app", "in2", 0, abi.OffsetNone, "")
+			},
+			policy: OnChange{TopicRecreated: ChangeRestart}, count: "6",
+		},
+		"offset deleted": {
+			change: func(b *hosttest.Broker) { b.SetCommitted("app", "in2", 0, abi.OffsetNone, "") },
+			want:   "on_change.offsets_reset",
+		},
+		"offset deleted, clear": {
+			change: func(b *hosttest.Broker) { b.SetCommitted("app", "in2", 0, abi.OffsetNone, "") },
+			policy: OnChange{OffsetsReset: ChangeClear}, count: "4",
+		},
+		"offset set": {
+			change: func(b *hosttest.Broker) { b.SetCommitted("app", "in2", 0, 1, "") },
+			want:   "on_change.offsets_reset",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := hosttest.NewBroker(map[string]int{"in": 1, "in2": 1, "out": 1, "app-counts-changelog": 1})
+				disk := state.NewMemory()
+				run := func() error {
+					disk = disk.Restart()
+					plan := twoInputsPlan()
+					plan.OnChange = tc.policy
+					for i := range plan.Sources {
+						plan.Sources[i].Identity, _ = b.Identity(plan.Sources[i].Topic)
+					}
+					plan.Caches[0].Log, _ = b.Identity("app-counts-changelog")
+					bk := (&life{b, "h", disk}).backends(t, plan, []statefulFunc{countKeys})
+					return runIdle(t, New(plan, Options{UntilIdle: true, CommitInterval: 10 * time.Millisecond}, []int{0}, 0, bk, discard))
+				}
+				feed := func() {
+					for range 2 {
+						produce(t, b, hosttest.Record{Topic: "in2", Key: []byte("a"), Value: []byte("x")})
+					}
+				}
+				feed()
+				for range 2 {
+					produce(t, b, hosttest.Record{Topic: "in", Key: []byte("a"), Value: []byte("x")})
+				}
+				if err := run(); err != nil {
+					t.Fatal(err)
+				}
+				tc.change(b)
+				feed()
+				before := len(b.Records("out"))
+				err := run()
+				if tc.want != "" {
+					if err == nil || !strings.Contains(err.Error(), tc.want) {
+						t.Errorf("%v, want an error with %q", err, tc.want)
+					}
+					if n := len(b.Records("out")); n != before {
+						t.Errorf("%d records came out although it stopped", n-before)
+					}
+					return
+				}
+				out := values(b.Records("out"))
+				if err != nil || out[len(out)-1] != "a-"+tc.count {
+					t.Errorf("%v, %v; want the last count to be %s", err, out, tc.count)
+				}
+			})
+		})
 	}
 }
 

@@ -118,22 +118,21 @@ func (b *Build) compareInputs(cluster int, v *groupView, partitions map[string]i
 	on := &b.Manifest.OnChange
 	for i := range b.Plan.Sources {
 		s := &b.Plan.Sources[i]
-		if s.Kind != host.SourceTopic || s.Cluster != cluster || s.Identity == 0 {
+		if s.Kind != host.SourceTopic || s.Cluster != cluster {
 			continue
 		}
 		path := b.sourcePath(i)
 		for p := range partitions[topicKey(cluster, s.Topic)] {
 			at := kafka.TopicPartition{Topic: s.Topic, Partition: int32(p)}
-			o, committed := v.offsets[at]
-			if !committed || o.Offset < 0 {
-				continue
-			}
-			meta, _ := host.DecodeOffset(o.Metadata)
 			where := fmt.Sprintf("topic %q partition %d: ", s.Topic, p)
+			replaced, known := b.replaced(s, int32(p), v)
+			o, committed := v.offsets[at]
+			committed = committed && o.Offset >= 0 && s.Identity != 0
 			switch ends := v.bounds[at]; {
-			case meta.Identity() != 0 && meta.Identity() != s.Identity:
+			case replaced, known && s.Identity == 0: // of the latter there is none now
 				found = append(found, b.changed(manifest.CodeTopicRecreated, path, where+"the topic was deleted and made anew since the last commit",
 					"topic_recreated", on.TopicRecreated, `"restart" to begin by its start policy`))
+			case !committed:
 			case o.Offset > ends.High:
 				found = append(found, b.changed(manifest.CodeTopicRecreated, path, where+fmt.Sprintf("the committed offset %d lies behind the end %d: the topic was made anew or cut", o.Offset, ends.High),
 					"topic_recreated", on.TopicRecreated, `"restart" to begin by its start policy`))
@@ -144,6 +143,28 @@ func (b *Build) compareInputs(cluster int, v *groupView, partitions map[string]i
 		}
 	}
 	return found
+}
+
+// replaced asks what the offsets of a source's task say about its topic: whether
+// it was another one, and whether they know it at all. Beside its own offset the
+// others of the task count where there are caches, as in the engine, because a
+// broker deletes a topic's offsets with the topic.
+func (b *Build) replaced(s *host.Source, p int32, v *groupView) (replaced, known bool) {
+	inputs := []string{s.Topic}
+	if len(b.Plan.Subs[s.Sub].Caches) > 0 {
+		for _, i := range b.Plan.Subs[s.Sub].Inputs {
+			inputs = append(inputs, b.Plan.Sources[i].Topic)
+		}
+	}
+	for _, topic := range inputs {
+		o, committed := v.offsets[kafka.TopicPartition{Topic: topic, Partition: p}]
+		if meta, ok := host.DecodeOffset(o.Metadata); committed && ok {
+			if replaced, known = meta.Replaced(s.Topic, s.Identity); known {
+				return replaced, known
+			}
+		}
+	}
+	return false, false
 }
 
 // sourcePath is where a source of the plan stands in the manifest.
@@ -180,20 +201,25 @@ func (b *Build) compareCache(sub *host.Sub, c int, p int32, v *groupView) manife
 	where := fmt.Sprintf("cache %q partition %d: ", cache.ID, p)
 	var want int64
 	var log uint32
-	known := false
+	// foreign: an input's offset was set, or deleted without its topic.
+	known, foreign := false, false
 	for _, i := range sub.Inputs {
-		o, committed := v.offsets[kafka.TopicPartition{Topic: b.Plan.Sources[i].Topic, Partition: p}]
-		if !committed {
+		s := &b.Plan.Sources[i]
+		o, committed := v.offsets[kafka.TopicPartition{Topic: s.Topic, Partition: p}]
+		if !committed || o.Offset < 0 {
+			replaced, listed := b.replaced(s, p, v)
+			foreign = foreign || listed && !replaced && s.Identity != 0
 			continue
 		}
-		meta, _ := host.DecodeOffset(o.Metadata)
+		meta, ours := host.DecodeOffset(o.Metadata)
+		foreign = foreign || !ours
 		if pos, ok := meta.Position(cache.ID); ok && (!known || pos.Next > want) {
 			want, log, known = pos.Next, pos.Log, true
 		}
 	}
 	ends := v.bounds[kafka.TopicPartition{Topic: cache.Topic, Partition: p}]
 	switch {
-	case !known && cache.Log != 0 && ends.High > 0:
+	case (!known || foreign) && cache.Log != 0 && ends.High > 0:
 		return manifest.Errors{b.changed(manifest.CodeOffsetsReset, path,
 			where+"its changelog has records, but the committed offsets of its inputs do not say how many belong to them: offsets were set from outside, or have expired",
 			"offsets_reset", on.OffsetsReset, `"keep" or "clear" to go on with the cache as it is or empty`)}

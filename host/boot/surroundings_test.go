@@ -28,18 +28,26 @@ source = ["in"]
 cache = ["counts"]
 `
 
-// committedMeta is what the engine commits beside an offset: the topic's
-// identity and the position of the changelog of counts, if log is not 0.
+// committedMeta is what the engine commits beside an offset: the identities of
+// the task's topics, in and in2, and the position of the changelog of counts, if
+// log is not 0.
 func committedMeta(identity, log uint32, next uint64) string {
-	b := binary.LittleEndian.AppendUint32(nil, identity)
-	b = binary.AppendVarint(b, -1)
+	hash := func(name string) uint32 {
+		h := fnv.New32a()
+		h.Write([]byte(name))
+		return h.Sum32()
+	}
+	b := binary.AppendVarint(nil, -1)
+	b = append(b, 2)
+	for _, topic := range []string{"in", "in2"} {
+		b = binary.LittleEndian.AppendUint32(b, hash(topic))
+		b = binary.LittleEndian.AppendUint32(b, identity)
+	}
 	if log == 0 {
 		b = append(b, 0)
 	} else {
-		h := fnv.New32a()
-		h.Write([]byte("counts"))
 		b = append(b, 1)
-		b = binary.LittleEndian.AppendUint32(b, h.Sum32())
+		b = binary.LittleEndian.AppendUint32(b, hash("counts"))
 		b = binary.LittleEndian.AppendUint32(b, log)
 		b = binary.AppendUvarint(b, next)
 	}
@@ -165,5 +173,48 @@ func TestABrokerWithoutTransactionsIsNamed(t *testing.T) {
 	e := noTransactions(changedBuild(t, "").Manifest, 0, errors.New("unsupported"))
 	if e.Code != manifest.CodeNoTransactions || !strings.Contains(e.Msg, `cluster "default" gives no transaction`) || !strings.Contains(e.Msg, "unsupported") {
 		t.Errorf("%+v", e)
+	}
+}
+
+// With two topics in a task the offset of one says what was read of the other,
+// whose own offset may have gone with it.
+func TestChangesOfOneOfTwoInputsAreTold(t *testing.T) {
+	for name, tc := range map[string]struct {
+		offset   string // of in2: "", "foreign" or "none"
+		identity uint32 // of in2 now, 7 at the commit; 0 is not there
+		code     manifest.Code
+	}{
+		"nothing":                {identity: 7},
+		"made anew":              {offset: "none", identity: 8, code: manifest.CodeTopicRecreated},
+		"deleted":                {offset: "none", identity: 0, code: manifest.CodeTopicRecreated},
+		"its offset was deleted": {offset: "none", identity: 7, code: manifest.CodeOffsetsReset},
+		"its offset was set":     {offset: "foreign", identity: 7, code: manifest.CodeOffsetsReset},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := changedBuild(t, "")
+			b.Sources = append(b.Sources, b.Sources[0])
+			b.Plan.Sources = append(b.Plan.Sources, host.Source{ID: "in2", Kind: host.SourceTopic, Topic: "in2", Identity: tc.identity})
+			b.Plan.Subs[0].Inputs = []int{0, 1}
+			v := &groupView{offsets: map[kafka.TopicPartition]kafka.GroupOffset{}, bounds: map[kafka.TopicPartition]abi.Bounds{}}
+			partitions := map[string]int{topicKey(0, "t-counts-changelog"): 1}
+			v.bounds[kafka.TopicPartition{Topic: "t-counts-changelog"}] = abi.Bounds{LastStable: 20, High: 20}
+			for _, topic := range []string{"in", "in2"} {
+				at := kafka.TopicPartition{Topic: topic}
+				partitions[topicKey(0, topic)] = 1
+				v.bounds[at] = abi.Bounds{LastStable: 20, High: 20}
+				v.offsets[at] = kafka.GroupOffset{TopicPartition: at, Offset: 10, Metadata: committedMeta(7, 9, 20)}
+			}
+			in2 := kafka.TopicPartition{Topic: "in2"}
+			switch tc.offset {
+			case "none":
+				delete(v.offsets, in2)
+			case "foreign":
+				v.offsets[in2] = kafka.GroupOffset{TopicPartition: in2, Offset: 3}
+			}
+			found := append(b.compareInputs(0, v, partitions), b.compareCaches(0, v, partitions)...)
+			if tc.code == "" && len(found) > 0 || tc.code != "" && (len(found) != 1 || found[0].Code != tc.code) {
+				t.Errorf("found %+v, want %q", found, tc.code)
+			}
+		})
 	}
 }
