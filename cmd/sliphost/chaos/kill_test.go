@@ -15,7 +15,7 @@ import (
 // randomKills is P1: two processes share the partitions, and one or the other,
 // now and then both, are killed at a random moment and started again.
 func randomKills(a *app) {
-	a.rounds, a.mustAbort = rounds(4, 100), full()
+	a.rounds, a.mustAbort = rounds(4, 100), true
 	a.start()
 	hosts := []*process{a.run("a"), a.run("b")}
 	a.progress(1)

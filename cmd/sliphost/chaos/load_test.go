@@ -57,8 +57,11 @@ func (l *load) batch(n int, counts map[string]int64) (recs []*kgo.Record, ids []
 		if l.rnd.IntN(100) == 0 {
 			in.Mark = marks[l.rnd.IntN(len(marks))]
 		}
+		// Timestamps are not sorted within a partition, as behind a repartition:
+		// only the offsets are the order.
+		at := time.Now().Add(-time.Duration(l.rnd.IntN(3600)) * time.Second)
 		recs = append(recs, &kgo.Record{
-			Topic: l.topic, Key: []byte(in.Key), Value: in.Value(),
+			Topic: l.topic, Key: []byte(in.Key), Value: in.Value(), Timestamp: at,
 			Headers: []kgo.RecordHeader{{Key: "trace", Value: []byte(strconv.FormatInt(in.ID, 10))}},
 		})
 		ids = append(ids, in.ID)
