@@ -147,14 +147,29 @@ func (a *app) runWith(state string, env []string, more ...string) *process {
 func (a *app) up(p *process) {
 	a.t.Helper()
 	for end := time.Now().Add(checker.Stall); ; time.Sleep(5 * time.Millisecond) {
-		points, _ := os.ReadFile(filepath.Join(a.dir, p.name+".points"))
-		if bytes.Count(points, []byte("init-after\n")) >= workers {
+		if a.passed(p, "init-after") >= workers {
 			return
 		}
 		if p.ended() || time.Now().After(end) {
 			a.t.Fatalf("process %s does not come up:\n%s", p.name, p.tail())
 		}
 	}
+}
+
+// awaitAssigned waits until a host got partitions, until is true or nothing
+// more is to be expected.
+func (a *app) awaitAssigned(p *process, until func() bool) {
+	for end := time.Now().Add(checker.Stall); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if a.passed(p, "assigned") > 0 || p.ended() || until() {
+			return
+		}
+	}
+}
+
+// passed counts how often a host passed a crash point.
+func (a *app) passed(p *process, point string) int {
+	points, _ := os.ReadFile(filepath.Join(a.dir, p.name+".points"))
+	return bytes.Count(points, []byte(point+"\n"))
 }
 
 // state is the path of a state directory.

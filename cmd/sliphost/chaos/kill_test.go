@@ -100,6 +100,10 @@ func crashPointKills(a *app) {
 	a.finish("a")
 }
 
+// crashLimit is how long a process may take to reach a crash point. It is a
+// bound, not a duration: all is over at the hit.
+const crashLimit = time.Minute
+
 // crashAt runs a process until it has killed itself at the n-th hit of a
 // point. All the while a second one joins and leaves, and members are put out
 // of the group, which is what transactions are aborted for.
@@ -112,6 +116,7 @@ func (a *app) crashAt(point string, n int) bool {
 			a.t.Fatal(err)
 		}
 	}
+	a.dismiss("a") // what the last one left behind
 	p := a.run("a", fmt.Sprintf("SLIPHOST_CRASH_AT=%s:%d", point, n))
 	var other *process
 	defer func() {
@@ -119,26 +124,31 @@ func (a *app) crashAt(point string, n int) bool {
 			a.killed(other)
 		}
 	}()
+	// Disturbed at a fixed pace, a slow machine would never get as far as a
+	// commit: so each disturbance comes later than the last.
 	pace := 1500 * time.Millisecond
 	if !full() {
 		pace = 700 * time.Millisecond
 	}
-	end := time.Now().Add(20 * time.Second)
+	end := time.Now().Add(crashLimit)
 	next := time.Now().Add(pace)
 	for turn := 0; time.Now().Before(end) && !p.ended(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().Before(next) {
 			continue
 		}
-		next = time.Now().Add(pace)
 		switch turn++; {
 		case turn%3 == 1:
 			a.evict("a")
 		case other == nil:
 			other = a.run("b")
+			a.awaitAssigned(other, p.ended)
 		default:
 			other.stop(a.t)
 			other = nil
+			a.dismiss("a")
 		}
+		pace += pace / 4
+		next = time.Now().Add(pace)
 	}
 	if !p.ended() { // the last chance: points on the way out
 		p.signal(syscall.SIGTERM)
