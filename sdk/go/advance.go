@@ -46,6 +46,7 @@ func (f advanceFunc) bind(h *handler) {
 		if err != nil {
 			return unreadable(err)
 		}
+		c.in.head.Partition = m.Partition
 		return f(c, Advance(m))
 	})
 }

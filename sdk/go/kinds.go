@@ -65,7 +65,10 @@ func runEvent(t *taker, in *instance, b *binding, msg []byte) {
 	c := &in.calls[in.callAt]
 	in.callAt++
 	c.b, c.source, c.headers, c.live = b, -1, nil, true
-	in.msg, in.left = nil, 0
+	// The partition may not be known, so nothing is concluded from what was
+	// removed from windows before.
+	in.head, in.msg, in.left = abi.BatchHeader{Partition: -1}, nil, 0
+	in.swept = in.swept[:0]
 	in.arena.reset()
 	in.mapsUsed, in.scans, in.touched = 0, 0, false
 	var err error
