@@ -35,6 +35,7 @@ type Manifest struct {
 	Repartitions []Repartition
 	Proxies      []Proxy
 	Caches       []Cache
+	Checkpoints  []Checkpoint
 	Modules      []Module
 	Handlers     []Handler
 	OnChange     OnChange
@@ -234,9 +235,11 @@ type Handler struct {
 	// Sinks are in the order of the document, in list and table form alike.
 	Sinks []Sink
 	// Caches are in the order of the document.
-	Caches  []CacheBinding
-	Params  []Param
-	OnError OnError
+	Caches []CacheBinding
+	// Checkpoints are in the order of the document.
+	Checkpoints []CheckpointBinding
+	Params      []Param
+	OnError     OnError
 	// Of is set for a function of a pipe: the id of the handler that it runs
 	// before. Stage is its place in the pipe. It stands before that handler, its
 	// ID is the handler's, a bar and the function, and the manifest has no table
@@ -244,11 +247,12 @@ type Handler struct {
 	Of    string
 	Stage int
 
-	// sources, pipe, sinks and caches hold the texts until they are resolved.
-	sources []string
-	pipe    []string
-	sinks   bindings
-	caches  bindings
+	// These hold the texts until they are resolved.
+	sources     []string
+	pipe        []string
+	sinks       bindings
+	caches      bindings
+	checkpoints bindings
 }
 
 // Table is the id of the handler's table: its own, or that of the handler
