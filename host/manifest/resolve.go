@@ -28,6 +28,7 @@ func (d *decoder) resolve() {
 	}
 	d.checkpoints(uses)
 	d.usage(uses)
+	d.pipes()
 }
 
 // note records where a computed default comes from.
