@@ -68,7 +68,7 @@ func (m *Machine) goDown(i int, ms, now int64) {
 	}
 	m.push(Action{
 		Kind: ActionDowntime, Dependency: i, DependentMarker: m.marker, DependencyMarker: d.view,
-		DowntimeMs: ms, State: m.rawState(),
+		DowntimeMs: ms, State: m.rawState(), turned: !again,
 	})
 }
 
