@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"bytes"
 	"errors"
 	"testing"
 	"time"
@@ -190,6 +191,20 @@ func TestStateIsMergedAndBounded(t *testing.T) {
 			t.Fatalf("% x: %v", bad[:min(len(bad), 8)], err)
 		}
 		want(t, "unchanged", m.Status().State, []byte{0x82, 0xa1, 'k', 0xc0, 0xa1, 'l', 2})
+	}
+	nested := func(depth int) []byte {
+		raw := append([]byte{0x81, 0xa1, 'k'}, bytes.Repeat([]byte{0x91}, depth)...)
+		return append(raw, 0xc0)
+	}
+	if err := put(nested(abi.MaxDepth)); !errors.Is(err, ErrState) {
+		t.Fatalf("%d levels in the map: %v", abi.MaxDepth, err)
+	}
+	if err := put(nested(abi.MaxDepth - 1)); err != nil {
+		t.Fatal(err)
+	}
+	reload(t, m, 0)
+	if err := put([]byte{0x81, 0xa1, 'k', 0xc0}); err != nil {
+		t.Fatal(err)
 	}
 	fill := append([]byte{0x81, 0xa1, 'z', 0xc5, 0xff, 0xf4}, make([]byte, 0xfff4)...)
 	if err := put(fill); err != nil {

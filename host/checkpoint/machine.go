@@ -223,6 +223,7 @@ func (m *Machine) Failed() {
 		d := m.saveDep(a.Dependency)
 		d.down, d.hit = false, false
 		m.down--
+		m.drop(d)
 	}
 	m.Done()
 }

@@ -98,10 +98,7 @@ func (m *Machine) goUp(i int) {
 	m.saveHead()
 	d.down, d.silent = false, false
 	m.down--
-	if d.askRecovery {
-		d.askRecovery = false
-		m.open--
-	}
+	m.drop(d)
 	call := Action{
 		Kind: ActionRecovery, Dependency: i, Call: m.spec.OnRecovery == Call,
 		DependentMarker: m.marker, DependencyMarker: d.view, State: m.rawState(),
