@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -122,7 +123,7 @@ func (h *Host) runWorker(ctx context.Context, w *worker, opened chan<- struct{})
 	if err := w.loop(ctx); err != nil {
 		return err
 	}
-	if err := w.standing(); err != nil && h.opts.UntilIdle {
+	if err := cmp.Or(w.standing(), w.stood); err != nil && h.opts.UntilIdle {
 		return fmt.Errorf("%w: %w", ErrStopped, err)
 	}
 	return nil
@@ -220,7 +221,7 @@ func (h *Host) stands(source int, partition int32) bool {
 	for _, w := range h.workers {
 		w.mu.Lock()
 		for _, p := range w.status.Partitions {
-			if p.Stopped != "" && p.Partition == partition && p.Source == id {
+			if (p.Stopped != "" || p.Held != "") && p.Partition == partition && p.Source == id {
 				w.mu.Unlock()
 				return true
 			}
