@@ -69,8 +69,8 @@ type worker struct {
 	// works with.
 	advancing []bool
 	found     []place
-	due         bool
-	warned      map[string]bool
+	due       bool
+	warned    map[string]bool
 	// stood is what stood still when the worker found nothing left to do: who
 	// leaves the group first takes partitions from the others.
 	stood error
