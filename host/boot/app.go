@@ -172,6 +172,11 @@ func (a *App) BatchTimes() []*host.Histogram { return a.host.BatchTimes() }
 // Caches describes the caches; see host.Host.
 func (a *App) Caches() []host.CacheInfo { return a.host.Caches() }
 
+// Follow reads the updates of a cache; see host.Host.
+func (a *App) Follow(ctx context.Context, q *host.FollowQuery) (admin.Updates, error) {
+	return a.host.Follow(ctx, q)
+}
+
 // Inquire reads a cache; see host.Host.
 func (a *App) Inquire(ctx context.Context, q *host.Inquiry) (*host.Page, bool, error) {
 	return a.host.Inquire(ctx, q)
