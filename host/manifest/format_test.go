@@ -50,7 +50,7 @@ func TestFormats(t *testing.T) {
 				if isLoopback(s) {
 					return nil
 				}
-				return &problem{}
+				return &problem{CodeAddress, "is not loopback", "write 127.0.0.1:1"}
 			},
 			[]string{"127.0.0.1:9797", "127.9.9.9:0", "[::1]:80", "localhost:1"},
 			[]string{"", "127.0.0.1", ":9797", "0.0.0.0:1", "[::]:1", "10.0.0.1:1", "example.org:1", "localhost.evil:1"},
