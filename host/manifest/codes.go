@@ -201,9 +201,9 @@ func (e Explanation) filled() Explanation {
 	return e
 }
 
-func catalogues() [7][]Explanation {
-	return [7][]Explanation{
+func catalogues() [8][]Explanation {
+	return [8][]Explanation{
 		keyCodes[:], valueCodes[:], referenceCodes[:], stateCodes[:], moduleCodes[:], brokerCodes[:],
-		changeCodes[:],
+		changeCodes[:], checkpointCodes[:],
 	}
 }
