@@ -24,6 +24,8 @@ type offsetMeta struct {
 	logs []cachePosition
 	// attempts counts the tries of the record at the offset.
 	attempts []savedAttempt
+	// ticks are the last ones of the timers that go with the task.
+	ticks []savedTick
 }
 
 type inputIdentity struct {
@@ -39,6 +41,11 @@ type cachePosition struct {
 type savedAttempt struct {
 	handler, source uint32 // nameHash of their ids
 	nth, n          int
+}
+
+type savedTick struct {
+	timer uint32 // timerHash
+	last  int64  // in milliseconds since 1970
 }
 
 const (
@@ -70,9 +77,9 @@ func (m *offsetMeta) encode() string {
 		b = binary.LittleEndian.AppendUint32(b, l.pos.Log)
 		b = binary.AppendUvarint(b, uint64(l.pos.Next))
 	}
-	const attemptBytes = 18
+	const attemptBytes, tickBytes = 18, 14
 	attempts := m.attempts
-	room := (metaRoom-len(metaPrefix))*3/4 - len(b) - 8
+	room := (metaRoom-len(metaPrefix))*3/4 - len(b) - 16 - tickBytes*len(m.ticks)
 	attempts = attempts[:max(0, min(len(attempts), room/attemptBytes))]
 	b = binary.AppendUvarint(b, uint64(len(attempts)))
 	for _, a := range attempts {
@@ -80,6 +87,13 @@ func (m *offsetMeta) encode() string {
 		b = binary.LittleEndian.AppendUint32(b, a.source)
 		b = binary.AppendUvarint(b, uint64(a.nth))
 		b = binary.AppendUvarint(b, uint64(a.n))
+	}
+	if len(m.ticks) > 0 {
+		b = binary.AppendUvarint(b, uint64(len(m.ticks)))
+		for _, t := range m.ticks {
+			b = binary.LittleEndian.AppendUint32(b, t.timer)
+			b = binary.AppendVarint(b, t.last)
+		}
 	}
 	return metaPrefix + base64.RawStdEncoding.EncodeToString(b)
 }
@@ -119,6 +133,11 @@ func decodeMeta(s string) (offsetMeta, error) {
 			r.bad = true
 		}
 		m.attempts = append(m.attempts, a)
+	}
+	if len(r.b) > 0 { // versions before timers had none
+		for range r.count(5) {
+			m.ticks = append(m.ticks, savedTick{timer: r.fixed(), last: r.varint()})
+		}
 	}
 	if r.bad || len(r.b) > 0 {
 		return offsetMeta{}, errForeignMeta

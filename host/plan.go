@@ -127,6 +127,19 @@ func (p *Plan) feeds(source, proxy int) bool {
 	return false
 }
 
+// ownSinks are the connector sinks that each worker opens for itself.
+func (p *Plan) ownSinks() map[int]bool {
+	own := map[int]bool{}
+	for i := range p.Handlers {
+		for _, s := range p.Handlers[i].Sinks {
+			if s.Kind == SinkConnector && s.PerWorker {
+				own[s.Connector] = true
+			}
+		}
+	}
+	return own
+}
+
 // SourceKind says where a source's records come from.
 type SourceKind uint8
 
@@ -134,7 +147,8 @@ type SourceKind uint8
 const (
 	SourceTopic SourceKind = iota
 	SourceProxy
-	// SourceConnector is a file, stdin or a timer: it belongs to worker 0.
+	// SourceConnector is anything outside Kafka: a file, stdin, a timer, HTTP. It
+	// belongs to worker 0, timers aside.
 	SourceConnector
 	// SourceReplayed stands for a handler's source where dead letters come back:
 	// nothing but them has it, and they have the one handler.
@@ -157,6 +171,10 @@ type Source struct {
 	// Identity is a hash of the topic's id, 0 if not known: a topic of the same
 	// name that was made anew has another one.
 	Identity uint32
+	// Timer says whether a connector is a timer, and who runs it; Home is then
+	// the source, of kind topic, whose partitions decide that.
+	Timer Timer
+	Home  int
 	// Internal topics, those of repartitions, lose their records once these are
 	// committed.
 	Internal bool
@@ -242,8 +260,10 @@ type Sink struct {
 	Limit string
 	// Proxy is the id of the source of kind proxy.
 	Proxy int
-	// Connector is the position in the worker's connector sinks.
+	// Connector is the position in the plan's connector sinks. PerWorker says
+	// that each worker opens its own, not the host one for all.
 	Connector int
+	PerWorker bool
 	// Key and Value encode what the guest emits; a proxy's are nil.
 	Key, Value codec.Codec
 }

@@ -50,6 +50,7 @@ func (w *worker) assigned(ctx context.Context, parts []abi.TopicPartition) []int
 		t.committedTime = max(t.committedTime, in.meta.streamTime)
 		t.streamTime = max(t.streamTime, t.committedTime)
 		in.restoreAttempts(w.plan)
+		t.restoreTicks(&in.meta)
 		w.log.Debug("partition assigned", "topic", w.plan.Sources[in.source].Topic, "partition", p.Partition, "offset", in.next)
 	}
 	w.relist()

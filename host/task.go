@@ -35,6 +35,10 @@ type task struct {
 	unsettled bool
 	// changed says that a position or a cache was, since the last commit.
 	changed bool
+	// ticks are the committed ones of the timers that go with the task: their
+	// positions travel with its inputs'. timers are those that run.
+	ticks  map[uint32]int64
+	timers []*input
 }
 
 type taskKey struct {
@@ -167,6 +171,7 @@ func (w *worker) drop(part abi.TopicPartition) {
 	if len(t.inputs) == 0 {
 		delete(w.tasks, t.taskKey)
 	}
+	w.endTimers(in)
 }
 
 // dropAll forgets every input and task.

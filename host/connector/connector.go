@@ -22,6 +22,23 @@ type Clock interface {
 	NewTimer(d time.Duration) (c <-chan time.Time, stop func())
 }
 
+// Output is an output of a handler on its way to a sink. The bytes are the
+// engine's: a sink copies what it keeps.
+type Output struct {
+	// Key and Value are encoded; nil is null.
+	Key, Value []byte
+	// Headers is a msgpack array of [str, bin|nil], or nil.
+	Headers []byte
+	// Timestamp is in milliseconds since 1970.
+	Timestamp int64
+	// Source, Partition and Offset name the record that was read, N numbers what
+	// came of it: together they are the same whenever the output is sent again.
+	Source    string
+	Partition int32
+	Offset    int64
+	N         int
+}
+
 // batch fills one run of a packed batch with records that have no headers.
 type batch struct {
 	b   *abi.Packed

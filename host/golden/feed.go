@@ -314,15 +314,15 @@ type captured struct {
 }
 
 // Append implements host.ConnectorSink.
-func (c *captured) Append(key, value []byte) error {
+func (c *captured) Append(r *host.SinkRecord) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.records = append(c.records, record{key: clone(key), value: clone(value), partition: -1, timestamp: -1})
+	c.records = append(c.records, record{key: clone(r.Key), value: clone(r.Value), partition: -1, timestamp: -1})
 	return nil
 }
 
 // Flush implements host.ConnectorSink.
-func (c *captured) Flush() error { return nil }
+func (c *captured) Flush(context.Context) error { return nil }
 
 // Close implements host.ConnectorSink.
 func (c *captured) Close() error { return nil }
