@@ -118,7 +118,7 @@ func (w *worker) guilty(err error) (key callKey, known bool) {
 	if i < 0 || i >= len(sent) {
 		return key, false
 	}
-	return sent[i], true
+	return sent[i], sent[i].handler != nil // records of the control topic are nobody's
 }
 
 // sent notes the call behind a record that was appended to out.

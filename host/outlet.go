@@ -96,7 +96,10 @@ func (w *worker) openOutlets(ctx context.Context) error {
 			w.letters[i] = out
 		}
 	}
-	return w.openChangelogs(ctx)
+	if err := w.openChangelogs(ctx); err != nil {
+		return err
+	}
+	return w.openControl(ctx)
 }
 
 // connSink is a connector sink for this worker: the host's, or one of its own.

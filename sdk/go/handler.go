@@ -30,6 +30,8 @@ type handler struct {
 	sinks  []*SinkRef
 	caches []*CacheRef
 	params []*param
+	// takers handle kinds beside records.
+	takers []*taker
 }
 
 // registry holds the handlers in the order of registration. It is filled by

@@ -182,6 +182,10 @@ func (in *instance) process(handler int32, msg []byte) []byte {
 	head := &in.head
 	size := quickHeader(msg, head)
 	if size == 0 || handler < 0 || int(handler) >= len(in.bindings) || !records(head.Kind) {
+		if t := in.taker(handler, msg); t != nil {
+			t.run(t, in, &in.bindings[handler], msg)
+			return r.bytes()
+		}
 		var err error
 		if size, err = in.readHeader(handler, msg, head); err != nil {
 			r.begin(0)
@@ -207,7 +211,7 @@ func (in *instance) readHeader(handler int32, msg []byte, head *abi.BatchHeader)
 	}
 	if kind := kindOfBatch(msg); !records(kind) {
 		return 0, &recordError{code: abi.CodeUnbound, text: "handler \"" + in.bindings[handler].h.desc.Name +
-			"\" takes records only, not a batch of kind " + strconv.Itoa(int(kind))}
+			"\" takes no message of kind " + strconv.Itoa(int(kind))}
 	}
 	in.reader.Reset(msg)
 	abi.ReadBatchHeader(&in.reader, head)
@@ -276,10 +280,7 @@ func (in *instance) run(b *binding, msg []byte) {
 			err, c.err = c.err, nil
 		}
 		if err != nil {
-			if in.touched {
-				in.swept = in.swept[:0]
-				hostSavepoint(in, abi.SavepointRollbackRecord)
-			}
+			in.undo()
 			r.fail(err)
 		} else {
 			r.succeed()

@@ -257,7 +257,7 @@ func TestOtherKindsAreAnsweredUnbound(t *testing.T) {
 		{0x92, 0xcd, 0x01, 0x2c, 0x00}, // kind 300
 	} {
 		_, failed := stream(t, in.process(0, msg))
-		if !strings.Contains(failed[0], "takes records only") || in.progress[progressDone] != 1 {
+		if !strings.Contains(failed[0], "takes no message of kind") || in.progress[progressDone] != 1 {
 			t.Errorf("%x: %v, progress %v", msg, failed, in.progress)
 		}
 	}

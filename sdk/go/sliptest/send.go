@@ -73,9 +73,7 @@ type Log struct {
 // Send hands records to the handler and returns what became of them. Records
 // of one partition that follow each other are one batch.
 func (h *Harness) Send(records ...Record) *Result {
-	if h.t != nil {
-		h.t.Helper()
-	}
+	h.help()
 	res := &Result{}
 	for from := 0; from < len(records); {
 		to := from + 1
@@ -83,10 +81,7 @@ func (h *Harness) Send(records ...Record) *Result {
 			to++
 		}
 		if err := h.batch(records, from, to, res); err != nil {
-			if h.t == nil {
-				panic("sliptest: " + err.Error())
-			}
-			h.t.Fatal(err)
+			h.end(err)
 		}
 		from = to
 	}

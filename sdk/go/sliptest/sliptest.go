@@ -32,6 +32,7 @@ type Harness struct {
 	binding abi.Binding
 	codecs  codecs
 	offset  int64
+	flags   abi.HandlerFlag
 }
 
 // codecs names the codecs of the source's key and value and of the sinks'.
@@ -125,7 +126,7 @@ func Start(name string, options ...Option) (*Harness, error) {
 	if host.Store, err = s.bindCaches(desc.Caches); err != nil {
 		return nil, fmt.Errorf("handler %q: %w", name, err)
 	}
-	h := &Harness{guest: guest, host: host, binding: b, codecs: used}
+	h := &Harness{guest: guest, host: host, binding: b, codecs: used, flags: desc.Flags}
 	if err := h.init(); err != nil {
 		return nil, err
 	}

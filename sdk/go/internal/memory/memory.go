@@ -155,6 +155,9 @@ func (s *Store) limit() int32 {
 // StreamTime is import stream_time.
 func (s *Store) StreamTime() int64 { return s.now.stream }
 
+// StreamTimeOf is the stream time of a partition.
+func (s *Store) StreamTimeOf(partition int32) int64 { return s.part(partition).stream }
+
 // Savepoint is import savepoint.
 func (s *Store) Savepoint(op int32) int32 {
 	n := len(s.marks)
