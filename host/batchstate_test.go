@@ -139,7 +139,7 @@ func (s *fussySink) Append(*SinkRecord) error {
 	return nil
 }
 func (*fussySink) Flush(context.Context) error { return nil }
-func (*fussySink) Close() error { return nil }
+func (*fussySink) Close() error                { return nil }
 
 // A connector sink that fails in the middle of a record's outputs takes the
 // others of that record along.

@@ -28,14 +28,17 @@ func (w *worker) commit(ctx context.Context) error {
 	if w.refused != nil {
 		return w.refused
 	}
-	if !w.plan.ExactlyOnce && w.overlay != nil {
-		// A changelog takes nothing back: of a record whose output is refused, it
-		// must not hold anything.
+	if !w.plan.ExactlyOnce && (w.overlay != nil || w.plan.controlOf(w.cluster) != "") {
+		// A changelog takes nothing back, nor does a control topic: of a record whose
+		// output is refused, they must not hold anything.
 		if err := w.flush(ctx); err != nil {
 			return err
 		}
 	}
 	if err := w.stageChangelogs(); err != nil {
+		return err
+	}
+	if err := w.stagePositions(); err != nil {
 		return err
 	}
 	if err := w.sendControl(); err != nil {

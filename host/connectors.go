@@ -31,7 +31,50 @@ func (w *worker) openConnectors(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("source %q: %w", src.ID, err)
 		}
-		w.connectors = append(w.connectors, newConnector(i, c))
+		in := newConnector(i, c)
+		w.connectors = append(w.connectors, in)
+		if err := w.resumeConnector(in); err != nil {
+			return fmt.Errorf("source %q: %w", src.ID, err)
+		}
+	}
+	return nil
+}
+
+// positionKey is the key of a source's position in the control topic.
+func (w *worker) positionKey(in *input) string {
+	return "connector/" + w.plan.HostID + "/" + w.plan.Sources[in.source].ID
+}
+
+// resumeConnector lets a source begin where the last commit ended.
+func (w *worker) resumeConnector(in *input) error {
+	s, ok := in.connector.(Resumable)
+	if !ok || w.plan.controlOf(w.cluster) == "" {
+		return nil
+	}
+	position, ok := w.controlValue(w.positionKey(in))
+	if !ok {
+		return nil
+	}
+	return s.Resume(position)
+}
+
+// stagePositions makes the positions of connectors part of the commit.
+func (w *worker) stagePositions() error {
+	if w.plan.controlOf(w.cluster) == "" {
+		return nil
+	}
+	for _, in := range w.connectors {
+		s, ok := in.connector.(Resumable)
+		if !ok || in.next == in.committed {
+			continue
+		}
+		position, err := s.Position(in.next)
+		if err != nil {
+			return fmt.Errorf("source %q: %w", w.plan.Sources[in.source].ID, err)
+		}
+		if position != nil {
+			w.stageControl(w.positionKey(in), position)
+		}
 	}
 	return nil
 }

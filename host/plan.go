@@ -27,6 +27,9 @@ type Plan struct {
 	Proxies []int
 	// Modules are the ids of the modules.
 	Modules []string
+	// HostID names this process's state directory: sources outside Kafka are the
+	// process's own, and so are their positions.
+	HostID string
 	// ExactlyOnce says that outputs, state and positions are one transaction.
 	ExactlyOnce bool
 	// Subs are the sub-topologies: what shares no source, proxy or cache.

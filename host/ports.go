@@ -184,6 +184,17 @@ type Failing interface {
 // not called any more, a last Commit and Close will follow.
 type Draining interface{ Drain() }
 
+// Resumable is a ConnectorSource that can begin anywhere. Where the plan has a
+// control topic its position is committed there, with what the records caused.
+type Resumable interface {
+	// Position describes the place behind the records before offset, which are
+	// those delivered last or a part of them; nil if it has none.
+	Position(offset int64) ([]byte, error)
+	// Resume begins at a position. It comes before the first Poll, and only where
+	// there is one.
+	Resume(position []byte) error
+}
+
 // Ticking is a ConnectorSource that has its next record at a time of its own.
 type Ticking interface {
 	// Due is when Poll will have a record.

@@ -41,7 +41,7 @@ type worker struct {
 	tasks      map[taskKey]*task
 	connectors []*input
 	timers     map[timerKey]*input // those of connectors that are timers
-	listed     []*input // inputs and connectors, by source and partition
+	listed     []*input            // inputs and connectors, by source and partition
 	packed     abi.Packed
 	lines      abi.Packed // of connectors
 

@@ -47,6 +47,9 @@ const (
 	CodeLiteralSecret   Code = "SLP219"
 	CodeEmpty           Code = "SLP220"
 	CodePropertyAsTable Code = "SLP221"
+	CodeCron            Code = "SLP230"
+	CodeZone            Code = "SLP231"
+	CodeURL             Code = "SLP232"
 )
 
 // References and topology.
@@ -88,6 +91,12 @@ const (
 	CodePartitioner         Code = "SLP331"
 )
 
+// Sources and sinks outside Kafka.
+const (
+	CodeConnector Code = "SLP360"
+	CodeExposed   Code = "SLP361"
+)
+
 // Modules and what a manifest binds to them; raised once a module is read.
 const (
 	CodeModuleMissing        Code = "SLP401"
@@ -109,6 +118,7 @@ const (
 	CodeMixedSinks           Code = "SLP417"
 	CodeModuleStart          Code = "SLP418"
 	CodeModuleMemory         Code = "SLP419"
+	CodeUnknownCustom        Code = "SLP430"
 )
 
 // What a broker answers; raised by `run` and `check --connect`.
@@ -197,9 +207,9 @@ func (e Explanation) filled() Explanation {
 	return e
 }
 
-func catalogues() [7][]Explanation {
-	return [7][]Explanation{
+func catalogues() [8][]Explanation {
+	return [8][]Explanation{
 		keyCodes[:], valueCodes[:], referenceCodes[:], stateCodes[:], moduleCodes[:], brokerCodes[:],
-		changeCodes[:],
+		changeCodes[:], connectorCodes[:],
 	}
 }

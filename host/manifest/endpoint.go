@@ -1,7 +1,6 @@
 package manifest
 
 import (
-	"path/filepath"
 	"strings"
 	"time"
 )
@@ -26,7 +25,7 @@ var laterEndpoints = [...]struct {
 	prefix string
 	since  int
 }{
-	{"cache:", 3}, {"http:", 3}, {"https:", 3},
+	{"cache:", 3},
 }
 
 // endpoint turns the text of a source or sink into an Endpoint. ids are not
@@ -42,25 +41,19 @@ func (d *decoder) endpoint(text string, s side) (e Endpoint, since int, p *probl
 	scheme, arg, has := strings.Cut(text, ":")
 	switch {
 	case scheme == "timer":
-		e.Kind = EndpointTimer
-		if e.Interval, p = timerInterval(arg, has); p == nil && s == asSink {
+		if p = d.timerEndpoint(&e, arg, has); p == nil && s == asSink {
 			p = &problem{CodeWrongSide, "cannot be a sink", "a timer is a source"}
 		}
 	case scheme == "file":
-		e.Kind = EndpointFile
-		if arg == "" {
-			return e, 0, &problem{CodeEndpoint, "names no file", `write "file:records.ndjson"`}
-		}
-		e.Path = arg
-		if !filepath.IsAbs(arg) {
-			e.Path = filepath.Join(d.m.Dir, arg)
-		}
-		e.Codec = CodecRaw
-		if ext := filepath.Ext(arg); ext == ".ndjson" || ext == ".jsonl" {
-			e.Codec = CodecJSON
-		}
+		p = d.fileEndpoint(&e, arg, s)
+	case scheme == "http" || scheme == "https":
+		p = d.httpEndpoint(&e, s)
+	case scheme == "webhook":
+		p = d.webhookEndpoint(&e, arg, s)
+	case scheme == "x" && has:
+		p = d.customEndpoint(&e, arg, s)
 	case scheme == "stdin" || scheme == "stdout":
-		e.Kind, e.Codec = EndpointStdin, CodecRaw
+		e.Kind, e.Codec, e.bareCodec = EndpointStdin, CodecRaw, !has && scheme == "stdout"
 		if scheme == "stdout" {
 			e.Kind = EndpointStdout
 		}
@@ -72,12 +65,16 @@ func (d *decoder) endpoint(text string, s side) (e Endpoint, since int, p *probl
 		case has:
 			switch e.Codec = Codec(arg); e.Codec {
 			case CodecRaw, CodecString, CodecJSON:
+			case CodecCSV:
+				if s == asSink {
+					p = &problem{CodeConnector, "cannot be written as csv", `write "stdout:json" or "stdout:string"`}
+				}
 			default:
 				p = &problem{CodeEndpoint, "has a codec that is none", `write "` + scheme + `", "` + scheme + `:string" or "` + scheme + `:json"`}
 			}
 		}
 	case has:
-		hint := "the forms with a colon are timer:1m, file:path, stdin:json, stdout:json"
+		hint := "the forms with a colon are timer:1m, file:path, stdin:json, stdout:json, http:/path, http://host/path, webhook:ID, x:KIND"
 		if scheme == "topic" || scheme == "proxy" || scheme == "repartition" {
 			hint = "write the id alone: " + quoteName(arg)
 		}
@@ -102,7 +99,7 @@ func timerInterval(arg string, has bool) (time.Duration, *problem) {
 }
 
 // bare reports whether the endpoint is written without saying its codec.
-func (e *Endpoint) bare() bool { return e.Text == "stdout" }
+func (e *Endpoint) bare() bool { return e.bareCodec }
 
 // sinkName is the name in the module of a sink in list form.
 func (e *Endpoint) sinkName() string {
@@ -122,7 +119,13 @@ func (e *Endpoint) Key() string {
 	case EndpointStdout:
 		return "stdout"
 	case EndpointTimer:
-		return "timer:" + e.Interval.String()
+		return "timer:" + e.Interval.String() + " " + e.Timer.Cron + " " + e.Timer.Zone
+	case EndpointHTTP:
+		return "http:" + e.Path
+	case EndpointWebhook:
+		return e.Webhook.URL
+	case EndpointCustom:
+		return "x:" + e.Custom.Kind + ":" + e.Custom.Arg + ":" + e.Custom.ID
 	default:
 		return e.Text
 	}

@@ -26,6 +26,7 @@ func (d *decoder) resolve() {
 	for i := range m.Handlers {
 		d.handler(i, uses)
 	}
+	d.connectors()
 	d.usage(uses)
 }
 

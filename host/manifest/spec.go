@@ -90,6 +90,7 @@ func tableFields() []field {
 			each:  walker(func(m *Manifest) *[]Proxy { return &m.Proxies }, func(p *Proxy) *string { return &p.ID }),
 		},
 		repartitionField(), cacheField(), moduleField(), handlerField(), onChangeField(),
+		timerField(), fileField(), httpField(), webhookField(), customField(),
 		{
 			name: "admin", kind: fieldTable, help: "[admin] is where the running host answers besides its socket.",
 			sub: inside(func(m *Manifest) *Admin { return &m.Admin }),
