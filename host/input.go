@@ -57,18 +57,26 @@ type input struct {
 	paused bool
 	// eof: a connector has nothing more. kept is what it delivered since the last
 	// commit, since it delivers nothing twice.
-	eof       bool
-	connector ConnectorSource
-	kept      backlog
+	eof  bool
+	kept backlog
 	// carrier is the task whose offsets carry the position of a timer, home the
 	// input without which the timer belongs to another worker; nil for others.
 	carrier *task
 	home    *input
+	// barrier, if not 0, is 1 above the offset up to which the control topic has
+	// to be known before the partition goes on; guards are the machines of the
+	// checkpoints that may hold it back.
+	barrier int64
+	guards  []*guard
+	// replay says which records come again; committedReplay is that of the last
+	// commit.
+	replay, committedReplay replay
+	connector               ConnectorSource
 }
 
 // held says that the records behind next wait, so that new ones must queue.
 func (in *input) held() bool {
-	return !in.due.IsZero() || !in.task.ready() || in.carrier != nil && !in.carrier.ready()
+	return !in.due.IsZero() || !in.task.ready() || in.guarded() || in.carrier != nil && !in.carrier.ready()
 }
 
 // queue puts a run that was delivered behind what waits already.
@@ -96,6 +104,20 @@ func (in *input) restoreAttempts(plan *Plan) {
 			}
 		}
 	}
+}
+
+// restoreReplay takes over which records come again. A checkpoint that the plan
+// does not have any more has no handlers to get them.
+func (in *input) restoreReplay(plan *Plan) {
+	in.replay.until = in.meta.until
+	for _, p := range in.meta.replays {
+		for i := range plan.Checkpoints {
+			if nameHash(plan.Checkpoints[i].Spec.Name) == p.checkpoint {
+				in.replay.from = append(in.replay.from, replayFrom{i, p.offset})
+			}
+		}
+	}
+	in.committedReplay = in.replay.clone()
 }
 
 // keepTries notes the attempts that are committed.
@@ -135,6 +157,7 @@ func (in *input) rewind() int64 {
 		in.attempts = maps.Clone(in.committedTries)
 	}
 	in.delivered, in.end = in.next, 0
+	in.replay = in.committedReplay.clone()
 	return in.next
 }
 

@@ -26,6 +26,15 @@ type offsetMeta struct {
 	attempts []savedAttempt
 	// ticks are the last ones of the timers that go with the task.
 	ticks []savedTick
+	// until and replays are the input's replay, if there is one: not written
+	// otherwise.
+	until   int64
+	replays []savedReplay
+}
+
+type savedReplay struct {
+	checkpoint uint32 // nameHash of its id
+	offset     int64
 }
 
 type inputIdentity struct {
@@ -79,7 +88,7 @@ func (m *offsetMeta) encode() string {
 	}
 	const attemptBytes, tickBytes = 18, 14
 	attempts := m.attempts
-	room := (metaRoom-len(metaPrefix))*3/4 - len(b) - 16 - tickBytes*len(m.ticks)
+	room := (metaRoom-len(metaPrefix))*3/4 - len(b) - 8 - 20 - 14*len(m.replays) - tickBytes*len(m.ticks)
 	attempts = attempts[:max(0, min(len(attempts), room/attemptBytes))]
 	b = binary.AppendUvarint(b, uint64(len(attempts)))
 	for _, a := range attempts {
@@ -87,6 +96,14 @@ func (m *offsetMeta) encode() string {
 		b = binary.LittleEndian.AppendUint32(b, a.source)
 		b = binary.AppendUvarint(b, uint64(a.nth))
 		b = binary.AppendUvarint(b, uint64(a.n))
+	}
+	if m.until > 0 || len(m.ticks) > 0 {
+		b = binary.AppendUvarint(b, uint64(m.until))
+		b = binary.AppendUvarint(b, uint64(len(m.replays)))
+		for _, p := range m.replays {
+			b = binary.LittleEndian.AppendUint32(b, p.checkpoint)
+			b = binary.AppendUvarint(b, uint64(p.offset))
+		}
 	}
 	if len(m.ticks) > 0 {
 		b = binary.AppendUvarint(b, uint64(len(m.ticks)))
@@ -134,7 +151,17 @@ func decodeMeta(s string) (offsetMeta, error) {
 		}
 		m.attempts = append(m.attempts, a)
 	}
-	if len(r.b) > 0 { // versions before timers had none
+	if len(r.b) > 0 {
+		m.until = int64(r.uvarint())
+		for range r.count(5) {
+			p := savedReplay{checkpoint: r.fixed()}
+			p.offset = int64(r.uvarint())
+			r.bad = r.bad || p.offset < 0
+			m.replays = append(m.replays, p)
+		}
+		r.bad = r.bad || m.until < 0 || m.until == 0 && len(r.b) == 0
+	}
+	if len(r.b) > 0 {
 		for range r.count(5) {
 			m.ticks = append(m.ticks, savedTick{timer: r.fixed(), last: r.varint()})
 		}

@@ -16,12 +16,12 @@ import (
 	"github.com/sliphost/sliphost/host/topology"
 )
 
-// allEnd says that every source but the proxies has an end: standard input, and
+// allEnd says that every source but proxies and caches has an end: standard input, and
 // files that are not followed.
 func allEnd(sources []manifest.Endpoint) bool {
 	return !slices.ContainsFunc(sources, func(e manifest.Endpoint) bool {
 		switch e.Kind {
-		case manifest.EndpointStdin, manifest.EndpointProxy:
+		case manifest.EndpointStdin, manifest.EndpointProxy, manifest.EndpointCache:
 			return false
 		case manifest.EndpointFile:
 			return e.File.Follow

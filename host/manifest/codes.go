@@ -89,12 +89,15 @@ const (
 	CodeUnequalPartitions   Code = "SLP329"
 	CodeTooManyCaches       Code = "SLP330"
 	CodePartitioner         Code = "SLP331"
+	CodeGlobalUpdates       Code = "SLP332"
+	CodeCacheNoWriter       Code = "SLP333"
+	CodePipe                Code = "SLP334"
 )
 
 // Sources and sinks outside Kafka.
 const (
-	CodeConnector Code = "SLP360"
-	CodeExposed   Code = "SLP361"
+	CodeConnector Code = "SLP370"
+	CodeExposed   Code = "SLP371"
 )
 
 // Modules and what a manifest binds to them; raised once a module is read.
@@ -207,9 +210,9 @@ func (e Explanation) filled() Explanation {
 	return e
 }
 
-func catalogues() [8][]Explanation {
-	return [8][]Explanation{
+func catalogues() [9][]Explanation {
+	return [9][]Explanation{
 		keyCodes[:], valueCodes[:], referenceCodes[:], stateCodes[:], moduleCodes[:], brokerCodes[:],
-		changeCodes[:], connectorCodes[:],
+		changeCodes[:], checkpointCodes[:], connectorCodes[:],
 	}
 }

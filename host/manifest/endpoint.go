@@ -20,29 +20,23 @@ func (s side) String() string {
 	return "sink"
 }
 
-// laterEndpoints are the forms of endpoints that later steps bring.
-var laterEndpoints = [...]struct {
-	prefix string
-	since  int
-}{
-	{"cache:", 3},
-}
-
 // endpoint turns the text of a source or sink into an Endpoint. ids are not
 // looked at: an endpoint without a scheme comes back as a topic with Index -1.
-// since is not 0 for a form that a later step brings.
-func (d *decoder) endpoint(text string, s side) (e Endpoint, since int, p *problem) {
+func (d *decoder) endpoint(text string, s side) (e Endpoint, p *problem) {
 	e = Endpoint{Text: text, Index: -1}
-	for _, l := range laterEndpoints {
-		if strings.HasPrefix(text, l.prefix) {
-			return e, l.since, nil
-		}
-	}
 	scheme, arg, has := strings.Cut(text, ":")
 	switch {
 	case scheme == "timer":
 		if p = d.timerEndpoint(&e, arg, has); p == nil && s == asSink {
 			p = &problem{CodeWrongSide, "cannot be a sink", "a timer is a source"}
+		}
+	case scheme == "cache":
+		e.Kind = EndpointCache
+		switch {
+		case s == asSink:
+			p = &problem{CodeWrongSide, "cannot be a sink", `a handler writes to a cache by its key cache: cache = [` + quoteName(arg) + `]`}
+		case arg == "":
+			p = &problem{CodeEndpoint, "names no cache", `write "cache:ID"`}
 		}
 	case scheme == "file":
 		p = d.fileEndpoint(&e, arg, s)
@@ -74,7 +68,7 @@ func (d *decoder) endpoint(text string, s side) (e Endpoint, since int, p *probl
 			}
 		}
 	case has:
-		hint := "the forms with a colon are timer:1m, file:path, stdin:json, stdout:json, http:/path, http://host/path, webhook:ID, x:KIND"
+		hint := "the forms with a colon are timer:1m, cache:ID, file:path, stdin:json, stdout:json, http:/path, http://host/path, webhook:ID, x:KIND"
 		if scheme == "topic" || scheme == "proxy" || scheme == "repartition" {
 			hint = "write the id alone: " + quoteName(arg)
 		}
@@ -82,7 +76,7 @@ func (d *decoder) endpoint(text string, s side) (e Endpoint, since int, p *probl
 	case text == "":
 		p = &problem{CodeEndpoint, "is empty", "write the id of a topic, proxy or repartition"}
 	}
-	return e, 0, p
+	return e, p
 }
 
 // timerInterval reads what follows "timer:".

@@ -26,8 +26,10 @@ func (d *decoder) resolve() {
 	for i := range m.Handlers {
 		d.handler(i, uses)
 	}
+	d.checkpoints(uses)
 	d.connectors()
 	d.usage(uses)
+	d.pipes()
 }
 
 // note records where a computed default comes from.
