@@ -86,7 +86,7 @@ func OpenFile(cfg FileConfig) (*File, error) {
 		return nil, fmt.Errorf("open source: %w", err)
 	}
 	f := &File{cfg: cfg, file: file, lines: l}
-	f.committed.file = file
+	f.committed = lineEnd{offset: -1, file: file}
 	if cfg.CheckHeader != nil {
 		f.rows = &rows{}
 	}
