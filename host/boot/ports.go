@@ -58,6 +58,7 @@ func (a *App) backends() host.Backends {
 		Source:    a.source,
 		Sink:      a.sink,
 		LogReader: a.logReader,
+		Follower:  a.follower,
 		LogBounds: a.logBounds,
 		Store:     a.store,
 		Purge:     a.purge,

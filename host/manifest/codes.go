@@ -50,6 +50,7 @@ const (
 	CodeCron            Code = "SLP230"
 	CodeZone            Code = "SLP231"
 	CodeURL             Code = "SLP232"
+	CodeAdminToken      Code = "SLP240"
 )
 
 // References and topology.
