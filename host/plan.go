@@ -35,6 +35,9 @@ type Plan struct {
 	Caches []Cache
 	// OnChange says what to do when the surroundings changed.
 	OnChange OnChange
+	// Control are the control topics, one for each cluster whose workers write
+	// to it; empty if nothing of the plan needs one.
+	Control []ControlTopic
 	// TopicCycle names a topic that the plan both reads and writes, which has
 	// no end to wait for; empty if there is none.
 	TopicCycle string

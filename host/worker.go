@@ -59,6 +59,7 @@ type worker struct {
 	calls      guestCalls
 	changelogs []*outlet
 	restorer   *restorer
+	controls   stagedControl
 	// entering says that tasks may have become complete; full that enough is
 	// staged for a commit at once; writer is the call that wrote to a cache last,
 	// in a careful run.

@@ -29,6 +29,9 @@ func (b *Build) planState(p *host.Plan) {
 		}
 		p.Caches = append(p.Caches, c)
 	}
+	for _, cluster := range controlClusters(m, topo) {
+		p.Control = append(p.Control, host.ControlTopic{Cluster: cluster, Topic: controlTopic(m)})
+	}
 	p.OnChange = host.OnChange{
 		RecordsGone: changePolicy(m.OnChange.RecordsGone), TopicRecreated: changePolicy(m.OnChange.TopicRecreated),
 		OffsetsReset: changePolicy(m.OnChange.OffsetsReset), ChangelogGone: changePolicy(m.OnChange.ChangelogGone),

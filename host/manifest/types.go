@@ -32,6 +32,7 @@ type Manifest struct {
 	Repartitions []Repartition
 	Proxies      []Proxy
 	Caches       []Cache
+	Checkpoints  []Checkpoint
 	Modules      []Module
 	Handlers     []Handler
 	OnChange     OnChange
@@ -228,14 +229,17 @@ type Handler struct {
 	// Sinks are in the order of the document, in list and table form alike.
 	Sinks []Sink
 	// Caches are in the order of the document.
-	Caches  []CacheBinding
-	Params  []Param
-	OnError OnError
+	Caches []CacheBinding
+	// Checkpoints are in the order of the document.
+	Checkpoints []CheckpointBinding
+	Params      []Param
+	OnError     OnError
 
-	// sources, sinks and caches hold the texts until they are resolved.
-	sources []string
-	sinks   bindings
-	caches  bindings
+	// These hold the texts until they are resolved.
+	sources     []string
+	sinks       bindings
+	caches      bindings
+	checkpoints bindings
 }
 
 // Sink is an endpoint under the name the module knows it by.
