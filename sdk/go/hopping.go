@@ -73,9 +73,9 @@ func (w *Hopping) Entries(c *Call, start int64) iter.Seq2[[]byte, []byte] {
 }
 
 // Advance is [Tumbling.Advance].
-func (w *Hopping) Advance(c *Call, final bool) error {
+func (w *Hopping) Advance(c *Call, a Advance) error {
 	s := w.spans()
-	return s.advance(c, final)
+	return s.advance(c, a.Final)
 }
 
 func (w *Hopping) spans() spans {

@@ -92,7 +92,7 @@ func (j *Join) Right(c *Call, key []byte, timestamp int64, value []byte) (ok boo
 }
 
 // Advance is [Tumbling.Advance]: it emits records without a partner.
-func (j *Join) Advance(c *Call, final bool) error {
+func (j *Join) Advance(c *Call, a Advance) error {
 	id, err := j.Cache.id(c)
 	if err != nil {
 		return err
@@ -100,7 +100,7 @@ func (j *Join) Advance(c *Call, final bool) error {
 	if err = j.valid(); err != nil {
 		return err
 	}
-	if final {
+	if a.Final {
 		_, err = j.Cache.expire(c, id, nil, afterAlarms, true, j)
 		return err
 	}

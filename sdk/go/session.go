@@ -204,7 +204,7 @@ func (w *Session) Windows(c *Call, key []byte) iter.Seq[Window] {
 }
 
 // Advance is [Tumbling.Advance].
-func (w *Session) Advance(c *Call, final bool) error {
+func (w *Session) Advance(c *Call, a Advance) error {
 	id, err := w.Cache.id(c)
 	if err != nil {
 		return err
@@ -212,7 +212,7 @@ func (w *Session) Advance(c *Call, final bool) error {
 	if err = w.valid(); err != nil {
 		return err
 	}
-	if final {
+	if a.Final {
 		_, err = w.Cache.expire(c, id, nil, afterAlarms, true, w)
 		return err
 	}

@@ -99,12 +99,14 @@ func (w *Tumbling) Entries(c *Call, timestamp int64) iter.Seq2[[]byte, []byte] {
 	return func(yield func(key, value []byte) bool) { s.entries(c, timestamp, yield) }
 }
 
-// Advance closes windows without a record: call it from a handler of kind
-// advance. With final every window is closed, however many there are; else
-// those that stream time is past, up to 512 keys of them.
-func (w *Tumbling) Advance(c *Call, final bool) error {
+// Advance closes windows without a record: it is for [OnAdvance]. It closes
+// those that stream time is past, up to 512 keys of them, and with a.Final every
+// window, however many there are.
+//
+//	slip.Handle("totals", handle, totals, late, slip.OnAdvance(perMinute.Advance))
+func (w *Tumbling) Advance(c *Call, a Advance) error {
 	s := w.spans()
-	return s.advance(c, final)
+	return s.advance(c, a.Final)
 }
 
 func (w *Tumbling) spans() spans {
