@@ -25,12 +25,12 @@ const (
 	// ActionAllUp: no dependency is down any more. It comes behind the last
 	// ActionRecovery. Not in compat.
 	ActionAllUp
-	// ActionSeek: the dependent goes back to Positions. The machine has taken
-	// note already (see Rewind).
+	// ActionSeek: the dependent goes back to Positions, which Prune may have
+	// emptied. The machine has taken note already (see Rewind).
 	ActionSeek
 	// ActionMaxPause: the dependent was held for MaxPause; HeldMs says how long.
-	// By the policy PauseFail the task must fail, once; by PauseResume an
-	// ActionResume follows.
+	// By the policy PauseFail the task must fail; it comes once, and again after
+	// a Load. By PauseResume an ActionResume follows.
 	ActionMaxPause
 )
 
@@ -62,6 +62,9 @@ type Action struct {
 	// Positions is where to seek: the offsets of the records to be delivered
 	// again first.
 	Positions []abi.Position
+
+	// charge is what State adds to the bytes that wait: states are shared.
+	charge int
 }
 
 // Check is a check of the user's own that waits for its answer.

@@ -1,16 +1,22 @@
 package checkpoint
 
 import (
+	"fmt"
+
 	"github.com/sliphost/sliphost/abi"
 )
-
-// NoPosition is for pulses that come from no partition.
-var NoPosition = abi.Position{Offset: -1}
 
 // Machine is the state of one checkpoint for one partition of its dependent.
 // It is not safe for concurrent use.
 type Machine struct {
-	spec *Spec
+	spec  *Spec
+	rules []rule
+	content
+	journal journal
+	// stateCopy is the state as one raw map, nil if it changed since.
+	stateCopy []byte
+	scratch   []byte
+	changed   bool
 }
 
 // New returns a machine to which nothing has happened yet. The error is that
@@ -19,7 +25,33 @@ func New(spec *Spec) (*Machine, error) {
 	if err := spec.Validate(); err != nil {
 		return nil, err
 	}
-	return &Machine{spec: spec}, nil
+	m := &Machine{spec: spec, rules: make([]rule, len(spec.Dependencies))}
+	m.journal.tick = 1
+	for i := range spec.Dependencies {
+		d := &spec.Dependencies[i]
+		idle := d.IdleAfter
+		if idle == 0 {
+			idle = d.Threshold
+		}
+		if idle == 0 {
+			idle = DefaultThreshold
+		}
+		m.rules[i] = rule{
+			threshold: d.Threshold.Milliseconds(), idle: idle.Milliseconds(),
+			strict:   !d.CustomDowntime || !d.CustomRecovery,
+			downtime: d.CustomDowntime, repair: d.CustomRecovery,
+		}
+	}
+	m.content = m.fresh()
+	return m, nil
+}
+
+func (m *Machine) fresh() content {
+	c := content{deps: make([]dependency, len(m.spec.Dependencies))}
+	for i := range c.deps {
+		c.deps[i] = newDependency()
+	}
+	return c
 }
 
 // Spec returns what the machine was made from.
@@ -40,138 +72,182 @@ func (m *Machine) Spec() *Spec { return m.spec }
 // It allocates nothing unless a dependency goes down, the state grows or the
 // partition is new.
 func (m *Machine) Pulse(dst []abi.DowntimeOf, marker abi.Marker, state []byte, at abi.Position, now int64) ([]abi.DowntimeOf, error) {
-	return dst, nil
+	compat := m.spec.Mode == Compat
+	err := m.roomToWait()
+	if err == nil && !compat {
+		err = m.fitsDependent(marker)
+	}
+	if err == nil {
+		err = m.room(at)
+	}
+	if err == nil {
+		err = m.setState(state)
+	}
+	if err == nil && compat {
+		err = m.compatPulse(marker, at, now)
+	}
+	if err != nil {
+		return dst, err
+	}
+	if compat {
+		return m.compatDowntimes(dst), nil
+	}
+	if m.marker.Kind == abi.MarkerNone || m.spec.Markers == MarkersLast || less(m.marker, marker) {
+		if m.marker != marker {
+			m.saveHead()
+			m.marker = marker
+		}
+	}
+	m.reach(at)
+	for i := range m.deps {
+		m.look(i, now)
+	}
+	return m.Downtimes(dst), nil
+}
+
+// look checks one dependency on behalf of a pulse.
+func (m *Machine) look(i int, now int64) {
+	m.age(i, now)
+	d := &m.deps[i]
+	if d.view.Kind == abi.MarkerNone {
+		m.saveDep(i)
+		d.view, d.adopted = m.marker, true
+		m.setHealthy(i)
+	}
+	if m.rules[i].downtime {
+		if !d.down || m.spec.RepeatDowntime {
+			m.ask(i, abi.CheckDowntime)
+		}
+		return
+	}
+	if ms := minus(m.marker.Int, d.view.Int); ms > m.rules[i].threshold {
+		m.goDown(i, ms, now)
+	}
+}
+
+// Downtimes appends what the last Pulse would answer now, with the checks
+// answered since.
+func (m *Machine) Downtimes(dst []abi.DowntimeOf) []abi.DowntimeOf {
+	if m.down == 0 {
+		return dst
+	}
+	if m.spec.Mode == Compat {
+		return m.compatDowntimes(dst)
+	}
+	for i := range m.deps {
+		if d := &m.deps[i]; d.down {
+			dst = append(dst, abi.DowntimeOf{Dependency: m.spec.Dependencies[i].Name, DowntimeMs: d.downtime})
+		}
+	}
+	return dst
 }
 
 // Heartbeat takes note of how far a partition of a dependency is and looks
 // whether the dependency has recovered. The result says whether it is down
 // also after this, the dependent's marker and the marker just given.
 //
-// Errors: *MarkerError, ErrBacklog, ErrDependency; nothing has changed then,
-// except in compat, which has noted the marker before it finds that it cannot
-// compare it.
+// Errors: *MarkerError, ErrBacklog, ErrDependency, ErrPositions; nothing has
+// changed then, except in compat, which has noted the marker before it finds
+// that it cannot compare it.
+//
+// It allocates nothing unless a dependency recovers or the partition is new.
 func (m *Machine) Heartbeat(dependency int, partition int32, marker abi.Marker, now int64) (abi.Latency, error) {
-	return abi.Latency{}, nil
+	err := m.known(dependency)
+	if err == nil {
+		err = m.roomToWait()
+	}
+	if err != nil {
+		return abi.Latency{}, err
+	}
+	if m.spec.Mode == Compat {
+		err = m.compatHeartbeat(dependency, marker, now)
+	} else {
+		err = m.beat(dependency, partition, marker, now)
+	}
+	if err != nil {
+		return abi.Latency{}, err
+	}
+	return abi.Latency{IsLate: m.deps[dependency].down, DependentMarker: m.marker, DependencyMarker: marker}, nil
 }
 
-// Idle says that a partition of a dependency is read to its end: it does not
-// count until its next heartbeat. While all partitions are idle the one that
-// is farthest counts, so that a dependency that ended is still found down when
-// the dependent runs away. Compat ignores it.
-func (m *Machine) Idle(dependency int, partition int32, now int64) error { return nil }
+func (m *Machine) beat(i int, partition int32, marker abi.Marker, now int64) error {
+	if err := m.fits(i, marker); err != nil {
+		return err
+	}
+	if err := m.advance(i, partition, marker, now); err != nil {
+		return err
+	}
+	m.recover(i)
+	if !m.deps[i].hit {
+		m.setHealthy(i)
+	}
+	return nil
+}
 
-// Tick looks at what depends on time alone: partitions that become idle,
-// MaxPause and WallClock.
-func (m *Machine) Tick(now int64) {}
+func (m *Machine) known(dependency int) error {
+	if dependency < 0 || dependency >= len(m.deps) {
+		return fmt.Errorf("checkpoint %s has %d dependencies, not one at %d: %w", m.spec.Name, len(m.deps), dependency, ErrDependency)
+	}
+	return nil
+}
 
 // Due says that a check or an action waits.
-func (m *Machine) Due() bool { return false }
-
-// Check returns the first open check; the order is that of Spec, downtime
-// before recovery.
-func (m *Machine) Check() (c Check, ok bool) { return c, false }
-
-// AnswerDowntime answers an open downtime check: how long the dependency is
-// down in milliseconds, 0 or less for not at all. Without such a check it does
-// nothing. A check that failed is answered with 0, or the transaction aborts.
-func (m *Machine) AnswerDowntime(dependency int, ms, now int64) {}
-
-// AnswerRecovery answers an open recovery check.
-func (m *Machine) AnswerRecovery(dependency int, recovered bool, now int64) {}
-
-// Downtimes appends what the last Pulse would answer now, with the checks
-// answered since.
-func (m *Machine) Downtimes(dst []abi.DowntimeOf) []abi.DowntimeOf { return dst }
+func (m *Machine) Due() bool { return m.open > 0 || m.done < len(m.queue) }
 
 // Next returns the action to carry out now; the same one until Done or Failed.
-func (m *Machine) Next() (*Action, bool) { return nil, false }
+// The pointer is good until the next event.
+func (m *Machine) Next() (*Action, bool) {
+	if m.done == len(m.queue) {
+		return nil, false
+	}
+	return &m.queue[m.done], true
+}
 
 // Done says that the action of Next was carried out.
-func (m *Machine) Done() {}
+func (m *Machine) Done() {
+	if a, ok := m.Next(); ok {
+		m.saveHead()
+		m.done++
+		m.waitingBytes -= a.charge
+	}
+}
 
 // Failed says that the handler's function for the action of Next failed and
 // that the driver goes on all the same. It is like Done; in compat a failed
 // downtime function leaves the dependent paused for a dependency that does not
 // count as down, so that no heartbeat resumes it, as in the seed.
-func (m *Machine) Failed() {}
+func (m *Machine) Failed() {
+	a, ok := m.Next()
+	if ok && m.spec.Mode == Compat && a.Kind == ActionDowntime && m.deps[a.Dependency].down {
+		m.saveHead()
+		d := m.saveDep(a.Dependency)
+		d.down, d.hit = false, false
+		m.down--
+	}
+	m.Done()
+}
 
 // Held says whether the dependent's partition must be held, as it will be when
 // the waiting ActionPause is carried out and is until the waiting ActionResume
 // is.
-func (m *Machine) Held() bool { return false }
-
-// Rewind notes that the dependent was sent back to a position, by a seek of
-// the handler's.
-func (m *Machine) Rewind(to abi.Position) {}
-
-// Prune forgets the positions of partitions that are not owned any more,
-// those that wait in actions included.
-func (m *Machine) Prune(owned func(source, partition int32) bool) {}
+func (m *Machine) Held() bool {
+	if m.paused {
+		return true
+	}
+	for i := m.done; i < len(m.queue); i++ {
+		if m.queue[i].Kind == ActionResume {
+			return true
+		}
+	}
+	return false
+}
 
 // Reset forgets everything that was noted, as if the machine were new, and
-// resumes the dependent if it is held.
-func (m *Machine) Reset() {}
-
-// Mark names this moment for Undo. Marks are small numbers that grow with the
-// changes; 0 is the last Forget.
-func (m *Machine) Mark() int { return 0 }
-
-// Undo takes back everything since mark, a result of Mark since the last
-// Forget and not yet undone.
-func (m *Machine) Undo(mark int) {}
-
-// Forget makes everything until now final.
-func (m *Machine) Forget() {}
-
-// Changed says that the machine's durable form may differ from the last
-// AppendSnapshot or Load.
-func (m *Machine) Changed() bool { return false }
-
-// AppendSnapshot appends the machine's durable form, in one version of one
-// format: a msgpack array. Times of heartbeats are not part of it, only which
-// partitions are idle.
-func (m *Machine) AppendSnapshot(dst []byte) []byte { return dst }
-
-// Load makes the machine what a snapshot says, after a restart at now, and
-// forgets the journal. Dependencies are found by name: those that Spec does
-// not have any more are left out, new ones begin. In the default mode it
-// queues what is due: a pause if the dependent was held, then the actions that
-// were not done. Compat knows markers and state only: as in the seed nothing
-// is down after a restart.
-//
-// Errors wrap ErrSnapshot; the machine is unchanged then.
-func (m *Machine) Load(snapshot []byte, now int64) error { return nil }
-
-// Status is a copy of what there is to show of a machine.
-type Status struct {
-	Marker    abi.Marker
-	Held      bool
-	Positions []abi.Position
-	// State is a raw msgpack map.
-	State        []byte
-	Dependencies []DependencyStatus
-	// Waiting is the number of actions not yet carried out.
-	Waiting int
+// resumes the dependent if it is held. Like any other change it can be undone.
+func (m *Machine) Reset() {
+	held := m.Held()
+	m.replaceAll(m.fresh())
+	if held {
+		m.push(Action{Kind: ActionResume, Dependency: -1})
+	}
 }
-
-// DependencyStatus is the part of Status about one dependency.
-type DependencyStatus struct {
-	Name string
-	// Marker is the least of the partitions that are not idle, or the
-	// dependent's if there was no heartbeat yet.
-	Marker            abi.Marker
-	Down              bool
-	DowntimeMs        int64
-	Healthy, Detected []abi.Position
-	Partitions        []PartitionStatus
-}
-
-// PartitionStatus is what is known of a partition of a dependency.
-type PartitionStatus struct {
-	Partition int32
-	Marker    abi.Marker
-	Idle      bool
-}
-
-// Status returns a copy of what there is to show.
-func (m *Machine) Status() Status { return Status{} }

@@ -9,8 +9,10 @@ type taker struct {
 	kind abi.Kind
 	// run writes the results of a message and says which are finished.
 	run func(t *taker, in *instance, b *binding, msg []byte)
-	// parts are what runEvent calls.
-	parts []func(c *Call, msg []byte) error
+	// parts are what runEvent calls, and answers says that one of them has to
+	// write an answer.
+	parts   []func(c *Call, msg []byte) error
+	answers bool
 }
 
 // takes returns what handles a kind, which flag tells the host that the
@@ -81,6 +83,9 @@ func runEvent(t *taker, in *instance, b *binding, msg []byte) {
 	}
 	if c.err != nil {
 		err, c.err = c.err, nil
+	}
+	if err == nil && t.answers && r.n == r.mark {
+		err = &recordError{code: abi.CodeUnbound, text: "handler \"" + b.h.desc.Name + "\" has no answer to this call"}
 	}
 	if err != nil {
 		in.undo()

@@ -38,6 +38,7 @@ func (h *Harness) event(flag abi.HandlerFlag, kind string, partition int32, stre
 		h.end(fmt.Errorf("handler %q does not take kind %s", h.binding.Function, kind))
 	}
 	h.host.begin(partition, []int64{streamTime})
+	h.host.Store.Quiet, h.host.events = true, flag != abi.FlagAdvance
 	reply := h.guest.Process(0, msg)
 	h.host.end()
 	res := &Result{Logs: h.host.logs}
@@ -46,6 +47,11 @@ func (h *Harness) event(flag abi.HandlerFlag, kind string, partition int32, stre
 	}
 	if err := h.read(append(h.host.flushed, reply...), []Record{{Timestamp: streamTime}}, 0, res); err != nil {
 		h.end(err)
+	}
+	if len(res.Errors) == 0 {
+		for _, p := range h.host.seeks {
+			res.Seeks = append(res.Seeks, Seek{h.binding.Sources[p.Source].Name, p.Partition, p.Offset})
+		}
 	}
 	return res
 }

@@ -25,6 +25,11 @@ type Store struct {
 	// Staged is the most bytes of keys and values that a record may write; 0 is
 	// no limit.
 	Staged int
+	// Checkpoints are those of the handler, and At is where the present record
+	// stands. Quiet says that checkpoints must not be called now.
+	Checkpoints []*Checkpoint
+	At          abi.Position
+	Quiet       bool
 
 	caches    []Cache
 	parts     map[int32]*part
@@ -92,6 +97,12 @@ func (s *Store) Begin(partition int32, timestamp int64) {
 func (s *Store) End() (limited bool) {
 	if s.limited {
 		s.undo(mark{})
+	}
+	for _, k := range s.Checkpoints {
+		if s.limited {
+			k.undo()
+		}
+		k.settle()
 	}
 	limited = s.limited
 	s.journal, s.marks, s.staged, s.limited = s.journal[:0], s.marks[:0], 0, false
@@ -169,6 +180,9 @@ func (s *Store) Savepoint(op int32) int32 {
 		s.marks = append(s.marks, mark{len(s.journal), s.staged})
 	case op == abi.SavepointRollbackRecord:
 		s.undo(mark{})
+		for _, k := range s.Checkpoints {
+			k.undo()
+		}
 		s.marks = s.marks[:0]
 	case n == 0 || op != abi.SavepointRelease && op != abi.SavepointRollback:
 		return abi.ResultInvalid
