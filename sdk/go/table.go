@@ -19,7 +19,7 @@ const (
 //
 //	var orders = slip.TableJoin{Table: customers, Kind: slip.LeftJoin}
 //
-//	row, ok, err := orders.Match(c, rec.Key)
+//	row, ok, err := orders.Row(c, rec.Key)
 //	if ok { ... } // row is nil if there is no such customer
 //
 // The table is a cache of any kind. One that is global is filled by the host;
@@ -30,10 +30,10 @@ type TableJoin struct {
 	Kind JoinKind
 }
 
-// Match returns the row of key; ok says whether the join emits something: for
+// Row returns the row of key; ok says whether the join emits something: for
 // an inner join, that there is a row. The row is nil if there is none, which an
 // empty row is not, and valid until the handler returns. A nil key has no row.
-func (j *TableJoin) Match(c *Call, key []byte) (row []byte, ok bool, err error) {
+func (j *TableJoin) Row(c *Call, key []byte) (row []byte, ok bool, err error) {
 	if _, err := j.Table.id(c); err != nil {
 		return nil, false, err
 	}

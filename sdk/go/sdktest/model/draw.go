@@ -53,6 +53,35 @@ func Cases(handler string) *rapid.Generator[*cases.Case] {
 	})
 }
 
+// Crowd is a case in which more is over at once than one record closes, and
+// records come for what is over and not closed yet.
+func Crowd(handler string) *cases.Case {
+	const keys = 1300
+	c := &cases.Case{Name: "crowd", Handler: handler, Params: map[string]map[string]int64{
+		"tumbling": {"size": 10, "close": 1}, "hopping": {"size": 10, "step": 5, "close": 1},
+		"session": {"gap": 10, "close": 1}, "join": {"before": 10, "after": 10, "kind": 2}, "dedup": {"ttl": 10},
+	}[handler]}
+	add := func(time int64, key int, value string) {
+		c.Records = append(c.Records, cases.Record{Time: time, Key: fmt.Appendf(nil, "%04d", key), Value: []byte(value)})
+	}
+	for k := range keys {
+		add(0, k, "<a")
+	}
+	add(11, keys, "<b")
+	for _, k := range []int{keys - 1, keys - 2, 0} {
+		add(10, k, ">c")
+	}
+	add(10, keys-1, "<d")
+	add(5, keys-2, ">e")
+	add(21, keys, "<f")
+	if handler != "dedup" {
+		c.Records = append(c.Records, cases.Record{Time: 21, Advance: true}, cases.Record{Time: 21, Advance: true, Final: true})
+		c.After = map[string][]cases.Entry{"state": {}}
+	}
+	Fill(c)
+	return c
+}
+
 func params(t *rapid.T, handler string) map[string]int64 {
 	draw := func(name string, least, most int64) int64 { return rapid.Int64Range(least, most).Draw(t, name) }
 	p := map[string]int64{}

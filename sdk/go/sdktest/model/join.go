@@ -43,13 +43,16 @@ func (j *join) close(now int64, all bool) {
 			rest = append(rest, h)
 		}
 	}
-	j.kept = rest
 	order := func(h *half) string {
 		return h.key + string(rune(h.side)) + string(binary.BigEndian.AppendUint32(nil, h.number))
 	}
 	slices.SortFunc(gone, func(a, b *half) int {
 		return cmp.Or(cmp.Compare(j.last(a), j.last(b)), cmp.Compare(order(a), order(b)))
 	})
+	if most := limit(all); len(gone) > most {
+		gone, rest = gone[:most], append(rest, gone[most:]...)
+	}
+	j.kept = rest
 	for _, h := range gone {
 		if h.matched || !(j.kind == 2 || j.kind == 1 && h.side == 0) {
 			continue
@@ -76,7 +79,7 @@ func (j *join) handle(now int64, r *cases.Record) bool {
 		if h.side == 1 {
 			left, right = o, h
 		}
-		if o.key == h.key && o.side != h.side && left.at-j.before <= right.at && right.at <= left.at+j.after {
+		if o.key == h.key && o.side != h.side && j.last(o)+j.grace >= now && left.at-j.before <= right.at && right.at <= left.at+j.after {
 			partners = append(partners, o)
 		}
 		if o.key == h.key && o.side == h.side && o.at == h.at {

@@ -6,6 +6,7 @@ package model
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/sliphost/sliphost/sdk/go/sdktest/cases"
@@ -90,8 +91,12 @@ type span struct {
 
 func (s *span) show(what any) string { return fmt.Sprintf("%d-%d:%v", s.start, s.end, what) }
 
-// over takes out those spans that are over, by their end and key.
-func over(all *[]*span, is func(*span) bool) (gone []*span) {
+// sweep is how many entries a record closes at most. What is over and not closed
+// yet is seen by nobody.
+const sweep = 512
+
+// over takes out those spans that are over, by their end and key, up to most.
+func over(all *[]*span, most int, is func(*span) bool) (gone []*span) {
 	var rest []*span
 	for _, s := range *all {
 		if is(s) {
@@ -103,12 +108,22 @@ func over(all *[]*span, is func(*span) bool) (gone []*span) {
 	slices.SortFunc(gone, func(a, b *span) int {
 		return cmp.Or(cmp.Compare(a.end, b.end), cmp.Compare(a.key, b.key))
 	})
+	if len(gone) > most {
+		gone, rest = gone[:most], append(rest, gone[most:]...)
+	}
 	*all = rest
 	return gone
 }
 
+func limit(all bool) int {
+	if all {
+		return math.MaxInt
+	}
+	return sweep
+}
+
 func (h *hopping) close(now int64, all bool) {
-	for _, w := range over(&h.windows, func(w *span) bool { return all || w.end+h.grace <= now }) {
+	for _, w := range over(&h.windows, limit(all), func(w *span) bool { return all || w.end+h.grace <= now }) {
 		if h.onClose {
 			h.emit(w.key, w.show(w.count))
 		}
@@ -145,7 +160,7 @@ type session struct {
 }
 
 func (h *session) close(now int64, all bool) {
-	for _, s := range over(&h.open, func(s *span) bool { return all || s.end+h.gap+h.grace < now }) {
+	for _, s := range over(&h.open, limit(all), func(s *span) bool { return all || s.end+h.gap+h.grace < now }) {
 		if h.onClose {
 			h.emit(s.key, s.show(s.text))
 		}
@@ -153,8 +168,8 @@ func (h *session) close(now int64, all bool) {
 }
 
 func (h *session) handle(now int64, r *cases.Record) bool {
-	near := over(&h.open, func(s *span) bool {
-		return s.key == string(r.Key) && s.start-h.gap <= r.Time && r.Time <= s.end+h.gap
+	near := over(&h.open, math.MaxInt, func(s *span) bool {
+		return s.key == string(r.Key) && s.start-h.gap <= r.Time && r.Time <= s.end+h.gap && s.end+h.gap+h.grace >= now
 	})
 	if len(near) == 0 && r.Time+h.gap+h.grace < now {
 		return true

@@ -76,7 +76,7 @@ func match(c *slip.Call, rec slip.Record) error {
 		}
 		return j.Set(c, rec.Key, row)
 	}
-	row, ok, err := j.Match(c, rec.Key)
+	row, ok, err := j.Row(c, rec.Key)
 	if err != nil || !ok {
 		return err
 	}

@@ -25,3 +25,25 @@ func TestRandomCasesAreAsTheModelSays(t *testing.T) {
 		})
 	}
 }
+
+func TestMoreThanARecordCloses(t *testing.T) {
+	for _, handler := range model.Handlers {
+		c := model.Crowd(handler)
+		t.Run(handler, func(t *testing.T) {
+			cases.Run(t, c, func(t *testing.T, c *cases.Case) cases.Guest { return cases.Native(t, c) })
+		})
+	}
+}
+
+func TestCasesNatively(t *testing.T) {
+	all, err := cases.Load("../../testdata/windows")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range all {
+		c := &all[i]
+		t.Run(c.Handler+"/"+c.Name, func(t *testing.T) {
+			cases.Run(t, c, func(t *testing.T, c *cases.Case) cases.Guest { return cases.Native(t, c) })
+		})
+	}
+}
