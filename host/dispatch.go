@@ -37,6 +37,11 @@ type run struct {
 	// times is the stream time at each root, as far as it was asked for.
 	times []int64
 
+	// replayed says that the records came before: they go to the handlers of the
+	// checkpoints in active.
+	replayed bool
+	active   []int
+
 	keyEnc, valueEnc encoder
 }
 
@@ -54,8 +59,14 @@ func (w *worker) dispatch(ctx context.Context, in *input, head abi.BatchHeader, 
 	root.generation = w.generation
 	r := &w.run
 	*r = run{
-		w: w, in: in, source: source, letter: w.letter, root: root, limit: root.len(), careful: in.next < in.careful, lockstep: src.Lockstep,
-		times: r.times[:0], rootMarks: r.rootMarks[:0],
+		w: w, in: in, source: source, letter: w.letter, root: root, limit: root.len(), careful: in.next < in.careful && w.asking == nil, lockstep: src.Lockstep,
+		times: r.times[:0], rootMarks: r.rootMarks[:0], active: r.active[:0],
+	}
+	w.due = false
+	if w.checkpoints != nil {
+		w.checkpoints.told = w.checkpoints.told[:0]
+		r.replays()
+		r.scan()
 	}
 	if r.lockstep {
 		err = r.deep(ctx)
@@ -113,6 +124,9 @@ func (r *run) handlers(ctx context.Context, b *batch) error {
 		h := &r.w.plan.Handlers[hs.Handler]
 		c := &b.calls[i]
 		c.handler = h
+		if !r.gets(b, hs.Handler) {
+			continue
+		}
 		b.head.Source = int32(hs.Position)
 		c.journal = r.journals
 		r.journals++
@@ -217,10 +231,15 @@ func (r *run) call(ctx context.Context, b *batch, c *call, handler, from, end in
 // read that: both are to be taken back, and the rest run again.
 func (r *run) process(ctx context.Context, b *batch, c *call, handler, from, to int) (done int, redo *failure, err error) {
 	b.head.Count = int32(to - from)
-	r.w.head = abi.AppendBatchHeader(r.w.head[:0], &b.head)
 	r.w.calls.begin(r, c, b, handler, from)
 	inv := r.w.invokers[c.handler.Module]
-	reply, n, err := inv.Process(ctx, int32(c.handler.Binding), b.head.Count, r.w.head, b.buf[b.starts[from]:b.starts[to]])
+	records := b.buf[b.starts[from]:b.starts[to]]
+	if r.w.asking != nil && b == r.root {
+		r.w.head, records = r.w.message(r.w.head[:0], c.handler), nil
+	} else {
+		r.w.head = abi.AppendBatchHeader(r.w.head[:0], &b.head)
+	}
+	reply, n, err := inv.Process(ctx, int32(c.handler.Binding), b.head.Count, r.w.head, records)
 	if err != nil && trapOf(err) == nil {
 		return 0, nil, err
 	}
@@ -252,7 +271,9 @@ func trapOf(err error) *module.TrapError {
 // collect reads the results of records from to from+done-1. redo is process's;
 // an error means that the module breaks the ABI.
 func (r *run) collect(b *batch, c *call, handler, from, done int, reply []byte) (redo *failure, err error) {
+	told := from // the first record whose updates of caches are not effects yet
 	fail := func(f failure) {
+		told = r.updates(b, c, handler, told, f.pos)
 		if !r.wrote(c, f.pos) {
 			r.failed(c, f)
 			return
@@ -292,6 +313,9 @@ func (r *run) collect(b *batch, c *call, handler, from, done int, reply []byte) 
 			limits = limits[1:]
 		}
 		counts := int(res.Index) < done && res.Index != voided
+		if counts && res.Status != abi.StatusError {
+			told = r.updates(b, c, handler, told, pos+1)
+		}
 		if res.Status == abi.StatusError {
 			if counts {
 				f := failure{batch: b, handler: c.handler, pos: pos, code: guestCode(res.Code), reason: string(res.Message)}
@@ -336,10 +360,11 @@ func (r *run) collect(b *batch, c *call, handler, from, done int, reply []byte) 
 	}
 	for ; len(limits) > 0 && limits[0].pos < from+done; limits = limits[1:] {
 		if fail(limitFailure(b, c, &limits[0])); redo != nil {
-			break
+			return redo, nil
 		}
 	}
-	return redo, nil
+	r.updates(b, c, handler, told, from+done)
+	return nil, nil
 }
 
 // limitFailure is the failure of a record that hit a limit of its cache writes.

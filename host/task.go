@@ -98,6 +98,9 @@ func (w *worker) attach(t *task) error {
 			return fmt.Errorf("cache %q partition %d: %w", w.plan.Caches[c].ID, t.partition, err)
 		}
 		t.caches[c] = p
+		if w.plan.Caches[c].Updates != nil {
+			p.Observe()
+		}
 		if pos := p.Position(); pos.Log != w.plan.Caches[c].Log && !slices.Contains(t.rewrite, c) {
 			p.SetPosition(state.Position{Log: w.plan.Caches[c].Log})
 		}
@@ -153,6 +156,7 @@ func (w *worker) drop(part abi.TopicPartition) {
 		return
 	}
 	delete(w.inputs, part)
+	w.checkpoints.leave(in)
 	w.listed = slices.DeleteFunc(w.listed, func(other *input) bool { return other == in })
 	t := in.task
 	for i, other := range t.inputs {

@@ -15,7 +15,7 @@ func (b *Build) planState(p *host.Plan) {
 		s := &topo.Subs[i]
 		sub := host.Sub{Inputs: s.Inputs, Caches: s.Caches}
 		if len(s.Handlers) > 0 {
-			sub.Name = m.Handlers[s.Handlers[0]].ID
+			sub.Name = m.Handlers[s.Handlers[0]].Table()
 		}
 		p.Subs = append(p.Subs, sub)
 	}

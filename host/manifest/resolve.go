@@ -26,7 +26,9 @@ func (d *decoder) resolve() {
 	for i := range m.Handlers {
 		d.handler(i, uses)
 	}
+	d.checkpoints(uses)
 	d.usage(uses)
+	d.pipes()
 }
 
 // note records where a computed default comes from.
