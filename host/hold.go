@@ -32,6 +32,7 @@ func (w *worker) accept(ctx context.Context, in *input, run abi.Run, wire []byte
 // busy says that there is something to do after all.
 func (w *worker) busy() {
 	w.idle.Store(false)
+	w.stood = nil
 	w.lastIdle = time.Time{}
 	w.accepted.Add(1)
 }

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -122,7 +123,7 @@ func (h *Host) runWorker(ctx context.Context, w *worker, opened chan<- struct{})
 	if err := w.loop(ctx); err != nil {
 		return err
 	}
-	if err := w.standing(); err != nil && h.opts.UntilIdle {
+	if err := cmp.Or(w.standing(), w.stood); err != nil && h.opts.UntilIdle {
 		return fmt.Errorf("%w: %w", ErrStopped, err)
 	}
 	return nil

@@ -59,6 +59,7 @@ func (w *worker) checkIdle(ctx context.Context, now time.Time) {
 		}
 	}
 	w.publish()
+	w.stood = w.standing()
 	w.idleAt.Store(seen)
 	w.idle.Store(true)
 	select {

@@ -67,6 +67,9 @@ type worker struct {
 	asking      *asking
 	due         bool
 	warned      map[string]bool
+	// stood is what stood still when the worker found nothing left to do: who
+	// leaves the group first takes partitions from the others.
+	stood error
 	// entering says that tasks may have become complete; full that enough is
 	// staged for a commit at once; writer is the call that wrote to a cache last,
 	// in a careful run.

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/sliphost/sliphost/host"
 )
 
 // ErrNoHost is what a client's error wraps when nobody answers on a state
@@ -54,6 +56,11 @@ func (c *Client) Status(ctx context.Context) (*Status, error) {
 		return nil, err
 	}
 	return st, nil
+}
+
+// Checkpoints asks for the checkpoints.
+func (c *Client) Checkpoints(ctx context.Context) (all []host.CheckpointInfo, err error) {
+	return all, c.ask(ctx, "/v1/checkpoints", &all)
 }
 
 // Get asks for any path and returns the answer's body. An answer other than

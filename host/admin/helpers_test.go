@@ -123,6 +123,10 @@ func (c *side) do(t *testing.T, method, path string, change func(*http.Request))
 	return answer{resp.StatusCode, resp.Header, string(body)}
 }
 
+func (h *fakeHost) Checkpoints() []host.CheckpointInfo {
+	return []host.CheckpointInfo{{ID: "first", Dependent: "activity", Partitions: []host.CheckpointPartition{}}}
+}
+
 func (h *fakeHost) Caches() []host.CacheInfo {
 	return []host.CacheInfo{{ID: "counts", Kind: "kv", Key: "string", Partitions: 4, Owned: []host.CachePart{{Partition: 1, Phase: "running"}}}}
 }

@@ -22,6 +22,7 @@ var routes = [...]route{
 	{"/healthz", (*Server).health, false},
 	{"/readyz", (*Server).ready, false},
 	{"/v1/status", (*Server).showStatus, false},
+	{"/v1/checkpoints", (*Server).showCheckpoints, false},
 	{"/v1/caches", (*Server).showCaches, true},
 	{"/v1/caches/entries", (*Server).showEntries, true},
 }

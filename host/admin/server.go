@@ -25,6 +25,8 @@ type Host interface {
 	Ready() bool
 	// Lags is what is known of the lag of owned partitions.
 	Lags() []metrics.Lag
+	// Checkpoints describes the checkpoints; see host.Host.
+	Checkpoints() []host.CheckpointInfo
 	// Caches describes the caches, Inquire reads one; see host.Host.
 	Caches() []host.CacheInfo
 	Inquire(ctx context.Context, q *host.Inquiry) (page *host.Page, more bool, err error)

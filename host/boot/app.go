@@ -170,6 +170,9 @@ func (a *App) Close() error {
 func (a *App) BatchTimes() []*host.Histogram { return a.host.BatchTimes() }
 
 // Caches describes the caches; see host.Host.
+func (a *App) Checkpoints() []host.CheckpointInfo { return a.host.Checkpoints() }
+
+// Caches are the host's.
 func (a *App) Caches() []host.CacheInfo { return a.host.Caches() }
 
 // Inquire reads a cache; see host.Host.

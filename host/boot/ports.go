@@ -82,7 +82,7 @@ const transactionTimeout = 30 * time.Second
 
 func (a *App) newProducer(cluster, worker int) (*kafka.Producer, error) {
 	cfg := kafka.ProducerConfig{ClientConfig: a.clusters.client(cluster), QueueBytes: int(a.budget.Produce) / a.workers}
-	allowLarge(&cfg.ClientConfig, a.clusters.largest[cluster])
+	a.clusters.sizes[cluster].fit(&cfg.ClientConfig)
 	cfg.OnStats = a.stats.observe(fmt.Sprintf("%s/producer/%d", a.build.Manifest.Clusters[cluster].Name, worker))
 	if a.build.Manifest.Profile == manifest.Latency {
 		cfg.Linger = time.Millisecond

@@ -103,7 +103,7 @@ func (b *builder) reach(source int) {
 		slices.Sort(users[c])
 		s.Shared = append(s.Shared, Shared{Cache: c, Handlers: slices.Compact(users[c])})
 	}
-	s.Lockstep = s.Shared != nil
+	s.Lockstep = s.Shared != nil || b.sharesCheckpoint(source)
 	if _, partitioned := b.cluster(&s.Endpoint); !partitioned && s.Caches != nil {
 		c := s.Caches[0]
 		b.findings = append(b.findings, manifest.NewError(manifest.CodeNoPartition, s.Pos,
@@ -261,4 +261,29 @@ func (b *builder) cacheNames(caches []int) string {
 		return "cache " + ids[0]
 	}
 	return "caches " + strings.Join(ids, ", ")
+}
+
+// sharesCheckpoint says whether several handlers, or one on several ways, tell
+// markers of a source's records to one checkpoint: they see what the others
+// told.
+func (b *builder) sharesCheckpoint(source int) bool {
+	s := &b.t.Sources[source]
+	calls := b.t.calls(source)
+	for i := range b.m.Checkpoints {
+		c := &b.m.Checkpoints[i]
+		said := c.Dependent.Marker.Kind == manifest.MarkerCall && c.Dependent.Source.Key() == s.Key()
+		for d := range c.Dependencies {
+			said = said || c.Dependencies[d].Marker.Kind == manifest.MarkerCall && c.Dependencies[d].Source.Key() == s.Key()
+		}
+		n := 0
+		for _, h := range calls {
+			if slices.ContainsFunc(b.m.Handlers[h].Checkpoints, func(k manifest.CheckpointBinding) bool { return k.CheckpointIndex == i }) {
+				n++
+			}
+		}
+		if said && n > 1 {
+			return true
+		}
+	}
+	return false
 }
