@@ -82,6 +82,7 @@ func (w *worker) dispatch(ctx context.Context, in *input, head abi.BatchHeader, 
 		r.emitRoots(ctx)
 	}
 	r.unwind()
+	r.know()
 	return r.limit, r.hold, nil
 }
 
@@ -124,6 +125,9 @@ func (r *run) handlers(ctx context.Context, b *batch) error {
 		h := &r.w.plan.Handlers[hs.Handler]
 		c := &b.calls[i]
 		c.handler = h
+		if b == r.root && r.skips(hs.Handler) {
+			continue
+		}
 		if !r.gets(b, hs.Handler) {
 			continue
 		}

@@ -23,6 +23,12 @@ type Host struct {
 	globals  globals
 	control  *control
 
+	// rounds says when the handlers of each of plan.Advances are told that nothing
+	// follows, lastRound when the last are; round is how far that has come.
+	rounds    []int
+	lastRound int32
+	round     atomic.Int32
+
 	state atomic.Int32
 	drain chan struct{}
 	// idled wakes watch when a worker has nothing left to do.
@@ -52,6 +58,8 @@ func New(plan *Plan, opts Options, clusters []int, connectors int, b Backends, l
 	for i := range connectors {
 		h.sinks = append(h.sinks, &sharedSink{open: func(ctx context.Context) (ConnectorSink, error) { return b.Sink(ctx, i) }})
 	}
+	rounds, last := plan.finalRounds()
+	h.rounds, h.lastRound = rounds, int32(last)
 	h.globals = globals{whole: map[int]uint64{}, changed: make(chan struct{})}
 	for _, cluster := range plan.globalClusters() {
 		h.globals.whole[cluster] = noEpoch
@@ -159,6 +167,10 @@ func (h *Host) watch(ctx context.Context, cancel func(), opened <-chan struct{},
 		case <-h.idled:
 		}
 		if h.opts.UntilIdle && h.state.Load() == stateRunning && h.idle() {
+			if r := h.round.Load(); r < h.lastRound {
+				h.round.Store(r + 1) // what is told then may make work
+				continue
+			}
 			h.Drain()
 		}
 	}
@@ -178,7 +190,7 @@ func (h *Host) idle() bool {
 
 // activity counts what all workers began and committed.
 func (h *Host) activity() uint64 {
-	n := uint64(0)
+	n := uint64(h.round.Load())
 	for _, w := range h.workers {
 		n += w.accepted.Load() + w.stats.commits.Load()
 	}

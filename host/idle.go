@@ -42,6 +42,9 @@ func (w *worker) checkIdle(ctx context.Context, now time.Time) {
 			return
 		}
 	}
+	if w.stuck() || len(w.unfinished()) > 0 {
+		return
+	}
 	if w.consumer != nil {
 		ctx, cancel := context.WithTimeout(ctx, idleTimeout)
 		defer cancel()

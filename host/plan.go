@@ -36,6 +36,9 @@ type Plan struct {
 	Caches []Cache
 	// OnChange says what to do when the surroundings changed.
 	OnChange OnChange
+	// Advances are the ids of sources of kind SourceCall that stand for advances,
+	// one for each sub-topology with handlers that take them.
+	Advances []int
 	// Checkpoints are known to handlers by their positions.
 	Checkpoints []Checkpoint
 	// Control are the control topics, one for each cluster whose workers write
@@ -167,8 +170,8 @@ const (
 	// SourceReplayed stands for a handler's source where dead letters come back:
 	// nothing but them has it, and they have the one handler.
 	SourceReplayed
-	// SourceCall stands for the downtime or recovery calls of a checkpoint: its
-	// handlers take them.
+	// SourceCall stands for the downtime or recovery calls of a checkpoint, or for
+	// the advances of a sub-topology: its handlers take them.
 	SourceCall
 )
 

@@ -65,8 +65,12 @@ type worker struct {
 	// way, due says that one has something to do after this record.
 	checkpoints *checkpoints
 	asking      *asking
-	due         bool
-	warned      map[string]bool
+	// advancing are the handlers that take kind advance; found is what places
+	// works with.
+	advancing []bool
+	found     []place
+	due       bool
+	warned    map[string]bool
 	// stood is what stood still when the worker found nothing left to do: who
 	// leaves the group first takes partitions from the others.
 	stood error
@@ -189,6 +193,12 @@ func newWorker(h *Host, id, cluster int) *worker {
 	}
 	for i := range w.plan.Handlers {
 		w.observed = append(w.observed, slices.ContainsFunc(w.plan.Handlers[i].Caches, func(c int) bool { return w.plan.Caches[c].Updates != nil }))
+	}
+	w.advancing = make([]bool, len(w.plan.Handlers))
+	for _, source := range w.plan.Advances {
+		for _, hs := range w.plan.Sources[source].Handlers {
+			w.advancing[hs.Handler] = true
+		}
 	}
 	w.calls.w = w
 	w.checkpoints = newCheckpoints(w)
@@ -373,6 +383,12 @@ func (w *worker) step(ctx context.Context) error {
 	if err := w.border(ctx, now); err != nil {
 		return w.recover(ctx, err)
 	}
+	if err := w.retryAdvances(ctx, now); err != nil {
+		return w.recover(ctx, err)
+	}
+	if err := w.finish(ctx); err != nil {
+		return w.recover(ctx, err)
+	}
 	if err := w.retries(ctx, now); err != nil {
 		return w.recover(ctx, err)
 	}
@@ -394,6 +410,9 @@ func (w *worker) step(ctx context.Context) error {
 	}
 	now = w.backends.Clock.Now()
 	if w.commitDue(now) <= 0 {
+		if err := w.advance(ctx); err != nil {
+			return w.recover(ctx, err)
+		}
 		if err := w.commit(ctx); err != nil {
 			return w.giveUp(ctx, err)
 		}
@@ -518,6 +537,8 @@ func (w *worker) wait(now time.Time, busy bool) time.Duration {
 					return 0
 				}
 			}
+		case in.task.stuck && w.suspended == nil:
+			d = min(d, in.due.Sub(now))
 		case !in.task.ready() || w.suspended != nil || w.full:
 		case in.held():
 			d = min(d, in.due.Sub(now))

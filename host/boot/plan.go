@@ -94,6 +94,7 @@ func (b *Build) plan() {
 	}
 	b.Plan = p
 	b.planCheckpoints(p)
+	b.planAdvances(p)
 }
 
 func readers(rs []topology.Reader) []host.HandlerSource {
