@@ -248,7 +248,7 @@ fn first_of_a_key() {
         let ttl = 1 + random.below(30);
         let mut seen: BTreeMap<&str, i64> = BTreeMap::new();
         let model: Model = Box::new(move |now, r| match r {
-            Some(r) if !seen.get(r.key).map_or(false, |at| now < at + ttl) => {
+            Some(r) if now >= seen.get(r.key).copied().unwrap_or(i64::MIN) + ttl => {
                 seen.insert(r.key, now);
                 vec![format!("out {}={}", r.key, r.value)]
             }
