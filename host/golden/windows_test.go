@@ -40,7 +40,8 @@ params = { gap = 10, close = 1 }
 `
 
 // TestWindowsAndJoinsThroughTheEngine restarts the host between the sides of a
-// pair and between a session's records and its close.
+// pair and between a session's records and its close; what is open at the end is
+// closed by the final advance.
 func TestWindowsAndJoinsThroughTheEngine(t *testing.T) {
 	const test = `
 [[input]]
@@ -89,9 +90,17 @@ sink = "pairs"
 key = "k"
 value = "m@20 s@16"
 [[output]]
+sink = "pairs"
+key = "x"
+value = "n@60 -"
+[[output]]
 sink = "sessions"
 key = "k"
 value = "10-20:lm"
+[[output]]
+sink = "sessions"
+key = "x"
+value = "60-60:n"
 [[output]]
 sink = "late"
 key = "k"
