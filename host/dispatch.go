@@ -403,7 +403,7 @@ func (r *run) output(b *batch, c *call, handler, pos int, o *abi.Output) *failur
 		}
 	}
 	rec := b.record(pos)
-	e := effect{pos: pos, headers: o.Headers, timestamp: o.Timestamp, partition: -1}
+	e := effect{pos: pos, headers: o.Headers, timestamp: o.Timestamp, offset: rec.OffsetDelta, partition: -1}
 	if !o.HasTimestamp {
 		e.timestamp = b.head.BaseTimestamp + rec.TimestampDelta
 	}

@@ -90,7 +90,7 @@ func (r *run) proxied(b, from *batch, e *effect) {
 		return
 	}
 	e.child = b.len()
-	b.appendProxied(root, from.record(e.pos).OffsetDelta, e)
+	b.appendProxied(root, e.offset, e)
 }
 
 // emit hands over everything that record pos of b caused, depth first. n

@@ -188,6 +188,9 @@ type Backends struct {
 	Invoker func(ctx context.Context, module, worker int, state module.State) (Invoker, error)
 	// LogReader reads changelogs of a cluster.
 	LogReader func(ctx context.Context, cluster int) (LogReader, error)
+	// Follower is LogReader for one who follows a changelog with little memory;
+	// nil for LogReader.
+	Follower func(ctx context.Context, cluster int) (LogReader, error)
 	// LogBounds asks for the ends of changelogs' partitions.
 	LogBounds func(ctx context.Context, cluster int, parts []LogPartition) ([]Bounds, error)
 	// Store keeps the caches of the plan, by its ids; nil without caches.

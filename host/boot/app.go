@@ -175,6 +175,11 @@ func (a *App) Checkpoints() []host.CheckpointInfo { return a.host.Checkpoints() 
 // Caches are the host's.
 func (a *App) Caches() []host.CacheInfo { return a.host.Caches() }
 
+// Follow reads the updates of a cache; see host.Host.
+func (a *App) Follow(ctx context.Context, q *host.FollowQuery) (admin.Updates, error) {
+	return a.host.Follow(ctx, q)
+}
+
 // Inquire reads a cache; see host.Host.
 func (a *App) Inquire(ctx context.Context, q *host.Inquiry) (*host.Page, bool, error) {
 	return a.host.Inquire(ctx, q)

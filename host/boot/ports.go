@@ -51,6 +51,7 @@ func (a *App) backends() host.Backends {
 		Source:    func(_ context.Context, i int) (host.ConnectorSource, error) { return a.source(i) },
 		Sink:      func(_ context.Context, i int) (host.ConnectorSink, error) { return a.sink(i) },
 		LogReader: a.logReader,
+		Follower:  a.follower,
 		LogBounds: a.logBounds,
 		Store:     a.store,
 		Purge:     a.purge,

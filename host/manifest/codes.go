@@ -47,6 +47,7 @@ const (
 	CodeLiteralSecret   Code = "SLP219"
 	CodeEmpty           Code = "SLP220"
 	CodePropertyAsTable Code = "SLP221"
+	CodeAdminToken      Code = "SLP240"
 )
 
 // References and topology.

@@ -49,7 +49,7 @@ func hideSecrets(n *node, depth int, secret bool) {
 	for _, c := range n.children {
 		// An id such as [topic.secrets] does not make its table one.
 		id := c.kind == kindTable && depth < 2
-		hideSecrets(c, depth+1, secret || n.kind == kindTable && !id && secretName(c.name))
+		hideSecrets(c, depth+1, secret || n.kind == kindTable && !id && (secretName(c.name) || n.name == "admin" && c.name == "token"))
 	}
 }
 

@@ -357,6 +357,8 @@ const (
 
 // Admin is where the host answers HTTP.
 type Admin struct {
-	// HTTP is a loopback host:port, or "" for none.
+	// HTTP is a host:port, or "" for none; of loopback unless there is a Token.
 	HTTP string
+	// Token is what requests over HTTP must show, "" for nothing. It is secret.
+	Token Value
 }
