@@ -2,7 +2,10 @@
 //! docs/checkpoints.md, compiled.
 
 use sliphost::prelude::*;
-use sliphost::{Checkpoint, Dedup, Downtime, Hopping, Join, JoinKind, Marker, OnAdvance, Pair, Recovery, Session, TableJoin, Window};
+use sliphost::{
+    Checkpoint, Dedup, Downtime, Hopping, Join, JoinKind, Marker, OnAdvance, Pair, Recovery,
+    Session, TableJoin, Window,
+};
 
 static TOTALS: Cache = Cache::new("totals");
 static VISITS: Cache = Cache::new("visits");
