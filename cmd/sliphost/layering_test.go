@@ -41,6 +41,8 @@ var rows = []row{
 	{folder: "sdk/go", ours: []string{"abi"}, lean: true},
 	{folder: "sdk/go/sliptest", ours: []string{"abi", "sdk/go/..."}},
 	{folder: "sdk/go/sdktest", ours: []string{"abi", "abi/abitest/...", "sdk/go"}},
+	{folder: "sdk/go/sdktest/cases", ours: []string{"sdk/go/sliptest"}},
+	{folder: "sdk/go/sdktest/model", ours: []string{"sdk/go/sdktest/cases"}, theirs: []string{"pgregory.net/rapid"}},
 	{folder: "sdk/go/sdktest/guests", ours: []string{"abi", "abi/abitest/recode", "sdk/go"}, lean: true},
 	{folder: "state", theirs: []string{"github.com/tidwall/btree"}},
 	{folder: "state/rocksdb", ours: []string{"state"}, theirs: []string{"github.com/linxGnu/grocksdb"}},

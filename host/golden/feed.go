@@ -116,6 +116,17 @@ func (f *feed) begin(done <-chan struct{}) {
 	f.mu.Unlock()
 }
 
+// restarts says that the host is started anew before one of the inputs left;
+// not before the first, which is where it is started now.
+func (f *feed) restarts() bool {
+	for _, q := range f.queue {
+		if q.restart {
+			return true
+		}
+	}
+	return false
+}
+
 // head is the next input before a restart, nil if there is none.
 func (f *feed) head() *fed {
 	f.mu.Lock()
