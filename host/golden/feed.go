@@ -2,6 +2,7 @@ package golden
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -124,6 +125,13 @@ func (f *feed) head() *fed {
 		return nil
 	}
 	return &f.queue[0]
+}
+
+// restarts says whether the host is started anew behind this run.
+func (f *feed) restarts() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.ContainsFunc(f.queue, func(q fed) bool { return q.restart })
 }
 
 // settled says that no transaction is open: what was put out before has

@@ -246,7 +246,7 @@ func (s *scene) run(ctx context.Context) error {
 			}
 		}
 		s.feed.begin(ctx.Done())
-		h := host.New(s.plan, host.Options{CommitInterval: s.b.Manifest.CommitInterval, UntilIdle: true},
+		h := host.New(s.plan, host.Options{CommitInterval: s.b.Manifest.CommitInterval, UntilIdle: true, GoesOn: s.feed.restarts()},
 			[]int{0}, len(s.sinks), s.backends(), s.log)
 		err := h.Run(ctx)
 		if s.feed.err != nil {
