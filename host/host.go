@@ -214,7 +214,11 @@ func (h *Host) Drain() {
 func (h *Host) Ready() bool { return h.state.Load() == stateRunning }
 
 func (h *Host) openSinks(ctx context.Context) error {
-	for _, s := range h.sinks {
+	own := h.plan.ownSinks()
+	for i, s := range h.sinks {
+		if own[i] {
+			continue
+		}
 		if err := s.reopen(ctx); err != nil {
 			return err
 		}

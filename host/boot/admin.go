@@ -40,7 +40,7 @@ func (a *App) answer(ctx context.Context) error {
 		reg.Guest(handler, guestKind(kind), name, value)
 	}
 	a.admin, err = admin.Start(ctx, admin.Config{
-		Host: a, Metrics: reg.Handler(), StateDir: dir, HTTP: m.Admin.HTTP,
+		Host: a, Metrics: reg.Handler(), StateDir: dir, HTTP: m.Admin.HTTP, Token: m.Admin.Token.Reveal(),
 		Version: a.o.Version, Manifest: file, Generation: generation, Logger: a.o.logger(),
 	})
 	return err
