@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -21,7 +22,7 @@ import (
 // may be behind, in minutes.
 const (
 	cpWeather   = 2
-	cpActivity  = 4
+	cpActivity  = 6 // so that each of two hosts has some of them, whatever the rest
 	cpThreshold = 10
 )
 
@@ -136,7 +137,14 @@ func (a *cpApp) run(name string, env ...string) *process {
 	a.t.Helper()
 	a.processes++
 	label := fmt.Sprintf("%03d-%s", a.processes, name)
+	env = append(env, "SLIPHOST_CRASH_LOG="+filepath.Join(a.dir, label+".points"))
 	return spawn(a.t, a.bin, a.dir, label, env, "run", "--log-format", "json", "--state-dir", filepath.Join(a.dir, "state-"+name))
+}
+
+// joined says that every worker of a host got partitions.
+func (a *cpApp) joined(p *process) bool {
+	points, _ := os.ReadFile(filepath.Join(a.dir, p.name+".points"))
+	return p.ended() || bytes.Count(points, []byte("assigned\n")) >= workers
 }
 
 // write writes a record to each partition of an input, at a minute.
