@@ -271,6 +271,7 @@ func (w *worker) giveUp(ctx context.Context, err error) error {
 		for _, in := range w.inputs {
 			in.suspected()
 		}
+		w.checkpoints.suspected()
 	}
 	wait := w.rewindWait(err)
 	w.log.Error("going back to the last commit", "error", err, "wait", wait)
@@ -410,8 +411,8 @@ func (w *worker) publish() {
 		for _, r := range in.backlog.runs {
 			p.Waiting += int64(r.Count)
 		}
-		if in.stopped != nil {
-			p.Stopped = in.stopped.Error()
+		if err := cmp.Or(in.stopped, in.waitedTooLong()); err != nil {
+			p.Stopped = err.Error()
 		}
 		if err := in.heldBy(); err != nil {
 			p.Held = err.Error()

@@ -42,6 +42,17 @@ func (w *worker) markerOf(m *Marker, b *batch, pos int) (abi.Marker, error) {
 	return abi.Marker{}, fmt.Errorf("field %s is not %s", m.Field, want)
 }
 
+// String names the place for people.
+func (m *Marker) String() string {
+	switch m.Kind {
+	case MarkerField:
+		return "field " + m.Field.String()
+	case MarkerCall:
+		return "call"
+	}
+	return "timestamp"
+}
+
 // textMarker reads a marker written as text. The last time read is remembered:
 // dates repeat.
 func (w *worker) textMarker(m *Marker, text []byte) (abi.Marker, error) {
@@ -112,7 +123,9 @@ func (r *run) scan() {
 			marker, err := r.w.markerOf(s.marker, r.root, pos)
 			if err == nil {
 				var d bool
-				d, err = r.tell(s, nil, pos, marker, now)
+				if d, err = r.tell(s, nil, pos, marker, now); err != nil {
+					err = fmt.Errorf("%s: %w", s.marker, err)
+				}
 				due = due || d
 			}
 			if err != nil {
