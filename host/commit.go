@@ -341,6 +341,9 @@ func (w *worker) restart(ctx context.Context, err error) error {
 		return err
 	}
 	if err = w.openOutlets(ctx); err == nil {
+		err = w.checkpoints.reenter()
+	}
+	if err == nil {
 		err = w.join(ctx)
 	}
 	if err != nil {

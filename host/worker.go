@@ -231,7 +231,11 @@ func (w *worker) open(ctx context.Context) error {
 			if err != nil {
 				return fmt.Errorf("source %q: %w", w.plan.Sources[i].ID, err)
 			}
-			w.connectors = append(w.connectors, &input{task: &task{streamTime: -1, phase: taskRunning}, source: i, connector: c, next: abi.OffsetNone, committed: abi.OffsetNone, careful: abi.OffsetNone})
+			in := &input{task: &task{streamTime: -1, phase: taskRunning}, source: i, connector: c, next: abi.OffsetNone, committed: abi.OffsetNone, careful: abi.OffsetNone}
+			w.connectors = append(w.connectors, in)
+			if err := w.checkpoints.enter(in, 0); err != nil {
+				return err
+			}
 		}
 	}
 	w.relist()
