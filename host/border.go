@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -96,6 +97,7 @@ func (w *worker) act(ctx context.Context, g *guard, now time.Time) error {
 	w.uncommitted, w.full, g.in.task.changed = true, true, true
 	spec := g.machine.Spec()
 	plan := &w.plan.Checkpoints[g.checkpoint]
+	careful := g.refused >= carefulAfter
 	for {
 		next, ok := g.machine.Next()
 		if !ok {
@@ -123,11 +125,15 @@ func (w *worker) act(ctx context.Context, g *guard, now time.Time) error {
 			log.Warn("a dependency is down", "behind", time.Duration(a.DowntimeMs)*time.Millisecond, "marker", markerText(a.DependencyMarker), "dependent", markerText(a.DependentMarker), "paused", g.machine.Held())
 			done, failed, err := w.call(ctx, g, plan.Downtime, a)
 			if err != nil || !done {
+				g.acted = false
 				return err
 			}
 			w.stats.checkpoints.downtimes.Add(1)
 			if failed {
 				g.machine.Failed()
+				if careful {
+					return nil
+				}
 				continue
 			}
 		case checkpoint.ActionRecovery:
@@ -135,6 +141,7 @@ func (w *worker) act(ctx context.Context, g *guard, now time.Time) error {
 			if a.Call {
 				crashpoint.At("checkpoint-before-recovery")
 				if done, _, err := w.call(ctx, g, plan.Recovery, a); err != nil || !done {
+					g.acted = false
 					return err
 				}
 			}
@@ -158,6 +165,9 @@ func (w *worker) act(ctx context.Context, g *guard, now time.Time) error {
 			}
 		}
 		g.machine.Done()
+		if careful && (a.Kind == checkpoint.ActionDowntime || a.Kind == checkpoint.ActionRecovery) {
+			return nil // each call is a commit's only one
+		}
 	}
 }
 
@@ -166,6 +176,8 @@ func (w *worker) act(ctx context.Context, g *guard, now time.Time) error {
 // and its handler's policy acts. Nothing else is uncommitted.
 func (w *worker) actCarefully(ctx context.Context, g *guard, now time.Time) error {
 	in := g.in
+	refusals := map[callKey]string{}
+	stopped, tries := in.stopped, in.tries
 	for try := 1; ; try++ {
 		if err := w.act(ctx, g, now); err != nil {
 			return err
@@ -179,6 +191,7 @@ func (w *worker) actCarefully(ctx context.Context, g *guard, now time.Time) erro
 			return err
 		}
 		at := in.rewind()
+		in.stopped, in.tries = stopped, tries
 		if in.connector == nil {
 			if err := w.consumer.Seek(in.kafka, at); err != nil {
 				return err
@@ -188,7 +201,8 @@ func (w *worker) actCarefully(ctx context.Context, g *guard, now time.Time) erro
 			w.holdInput(in, &hold{reason: err, stopped: true})
 			return nil
 		}
-		in.refusals = map[callKey]string{key: err.Error()}
+		refusals[key] = err.Error()
+		in.refusals = maps.Clone(refusals)
 	}
 }
 

@@ -24,7 +24,7 @@ func (w *worker) markerOf(m *Marker, b *batch, pos int) (abi.Marker, error) {
 	}
 	raw, err := m.Field.FindValue(rec.Value)
 	if err != nil {
-		return abi.Marker{}, err
+		return abi.Marker{}, fmt.Errorf("field %s: %w", m.Field, err)
 	}
 	r := abi.NewReader(raw)
 	switch c := raw[0]; {
