@@ -489,8 +489,12 @@ func TestMarkersThatCannotBeUsed(t *testing.T) {
 		h := a.host(t, "h", 1)
 		done := start(h)
 		values := []struct{ topic, value string }{
-			{"weather", `{"at":{"n":1000}}`}, {"activity", `{"at":{"n":1000}}`},
-			{"activity", `{"at":{}}`}, {"activity", `{"at":{"n":"noon"}}`}, {"activity", `{"at":{"n":[1]}}`}, {"activity", `7`},
+			{"weather", `{"at":{"n":1000}}`},
+			{"activity", `{"at":{"n":1000}}`},
+			{"activity", `{"at":{}}`},
+			{"activity", `{"at":{"n":"noon"}}`},
+			{"activity", `{"at":{"n":[1]}}`},
+			{"activity", `7`},
 			{"weather", `{"at":{"n":"2023-01-01T00:00:00Z"}}`},
 			{"activity", `{"at":{"n":1001}}`},
 		}

@@ -37,6 +37,8 @@ type run struct {
 	// times is the stream time at each root, as far as it was asked for.
 	times []int64
 
+	// outputs counts what one root has sent to connectors.
+	outputs int
 	// replayed says that the records came before: they go to the handlers of the
 	// checkpoints in active.
 	replayed bool
@@ -90,6 +92,7 @@ func (w *worker) dispatch(ctx context.Context, in *input, head abi.BatchHeader, 
 func (r *run) emitRoots(ctx context.Context) {
 	for pos := 0; pos < r.limit; pos++ {
 		n := r.firstCall()
+		r.outputs = 0
 		if err := r.emit(ctx, r.root, pos, &n); err != nil {
 			r.holdAt(hold{root: pos, stopped: true, reason: err})
 			if r.w.plan.ExactlyOnce {
@@ -466,6 +469,9 @@ func (r *run) broken(c *call, what string) error {
 
 // where names record pos of b for errors.
 func (r *run) where(b *batch, pos int) string {
+	if p, ok := r.in.connector.(Placed); ok {
+		return p.Place(r.offset(b, pos))
+	}
 	return fmt.Sprintf("%s[%d]@%d", r.root.source.ID, r.root.head.Partition, r.offset(b, pos))
 }
 

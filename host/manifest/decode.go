@@ -213,6 +213,12 @@ func (d *decoder) wrongType(n *node, path []string, want, hint string) {
 // when something was wrong with them.
 func (d *decoder) text(n *node, path []string) (e expanded, ok bool) {
 	e, bad := d.expand(n.text)
+	if userInfo(e.text) {
+		e.secret = true
+		if n.val.src != nil {
+			n.val.src.secrets = append(n.val.src.secrets, n.val)
+		}
+	}
 	for _, b := range bad {
 		at := n.val
 		if at.src != nil {

@@ -13,7 +13,7 @@ const maxTopicName = 249
 // reservedEndpoints are the words that a source or sink starts with when it is
 // no id.
 func reservedEndpoints() []string {
-	return []string{"timer", "file", "stdin", "stdout", "cache", "http", "https", "topic", "proxy", "repartition"}
+	return []string{"timer", "file", "stdin", "stdout", "cache", "http", "https", "webhook", "x", "topic", "proxy", "repartition"}
 }
 
 // checkID reports what keeps an id from being kebab-case, and how it would be

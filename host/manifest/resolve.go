@@ -28,6 +28,7 @@ func (d *decoder) resolve() {
 		d.handler(i, uses)
 	}
 	d.checkpoints(uses)
+	d.connectors()
 	d.usage(uses)
 	d.pipes()
 }

@@ -96,6 +96,7 @@ func tableFields() []field {
 			},
 		},
 		repartitionField(), cacheField(), moduleField(), handlerField(), checkpointField(), onChangeField(),
+		timerField(), fileField(), httpField(), webhookField(), customField(),
 		{
 			name: "admin", kind: fieldTable, help: "[admin] is where the running host answers besides its socket.",
 			sub: inside(func(m *Manifest) *Admin { return &m.Admin }),
