@@ -119,7 +119,8 @@ func (w *worker) guilty(err error) (key callKey, known bool) {
 	if i < 0 || i >= len(refused.out.sent) {
 		return key, false
 	}
-	return refused.out.sent[i], true
+	key = refused.out.sent[i]
+	return key, key.handler != nil // records of the control topic are nobody's
 }
 
 // sent notes the call behind a record that was appended to out.

@@ -38,6 +38,9 @@ func (w *worker) commit(ctx context.Context) error {
 	if err := w.stageChangelogs(); err != nil {
 		return err
 	}
+	if err := w.sendControl(); err != nil {
+		return err
+	}
 	crashpoint.At("commit-before-flush")
 	if err := w.flush(ctx); err != nil {
 		return err
@@ -204,6 +207,7 @@ func (w *worker) committed() {
 		w.overlay.Commit()
 		w.stats.staged.Store(0)
 	}
+	w.keepControl()
 	w.purge()
 }
 

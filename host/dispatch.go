@@ -252,7 +252,9 @@ func trapOf(err error) *module.TrapError {
 // collect reads the results of records from to from+done-1. redo is process's;
 // an error means that the module breaks the ABI.
 func (r *run) collect(b *batch, c *call, handler, from, done int, reply []byte) (redo *failure, err error) {
+	told := from // the first record whose updates of caches are not effects yet
 	fail := func(f failure) {
+		told = r.updates(b, c, handler, told, f.pos)
 		if !r.wrote(c, f.pos) {
 			r.failed(c, f)
 			return
@@ -292,6 +294,9 @@ func (r *run) collect(b *batch, c *call, handler, from, done int, reply []byte) 
 			limits = limits[1:]
 		}
 		counts := int(res.Index) < done && res.Index != voided
+		if counts && res.Status != abi.StatusError {
+			told = r.updates(b, c, handler, told, pos+1)
+		}
 		if res.Status == abi.StatusError {
 			if counts {
 				f := failure{batch: b, handler: c.handler, pos: pos, code: guestCode(res.Code), reason: string(res.Message)}
@@ -336,10 +341,11 @@ func (r *run) collect(b *batch, c *call, handler, from, done int, reply []byte) 
 	}
 	for ; len(limits) > 0 && limits[0].pos < from+done; limits = limits[1:] {
 		if fail(limitFailure(b, c, &limits[0])); redo != nil {
-			break
+			return redo, nil
 		}
 	}
-	return redo, nil
+	r.updates(b, c, handler, told, from+done)
+	return nil, nil
 }
 
 // limitFailure is the failure of a record that hit a limit of its cache writes.

@@ -20,6 +20,7 @@ type Host struct {
 	sinks    []*sharedSink
 	workers  []*worker
 	globals  globals
+	control  *control
 
 	state atomic.Int32
 	drain chan struct{}
@@ -46,7 +47,7 @@ var stateNames = [...]string{"starting", "running", "draining", "stopped"}
 func New(plan *Plan, opts Options, clusters []int, connectors int, b Backends, log *slog.Logger) *Host {
 	opts.Defaults()
 	draining, endDrain := context.WithCancel(context.Background())
-	h := &Host{plan: plan, opts: opts, backends: b, log: log, drain: make(chan struct{}), idled: make(chan struct{}, 1), draining: draining, endDrain: endDrain}
+	h := &Host{plan: plan, opts: opts, backends: b, log: log, drain: make(chan struct{}), idled: make(chan struct{}, 1), draining: draining, endDrain: endDrain, control: newControl()}
 	for i := range connectors {
 		h.sinks = append(h.sinks, &sharedSink{open: func(ctx context.Context) (ConnectorSink, error) { return b.Sink(ctx, i) }})
 	}
@@ -95,6 +96,9 @@ func (h *Host) Run(ctx context.Context) error {
 	following, endFollowing := context.WithCancel(ctx)
 	for _, cluster := range h.plan.globalClusters() {
 		watch.Go(func() { h.followGlobals(following, cluster) })
+	}
+	for _, t := range h.plan.Control {
+		watch.Go(func() { h.followControl(following, t) })
 	}
 	wg.Wait()
 	close(done)

@@ -72,7 +72,10 @@ func (w *worker) openOutlets(ctx context.Context) error {
 			w.letters[i] = out
 		}
 	}
-	return w.openChangelogs(ctx)
+	if err := w.openChangelogs(ctx); err != nil {
+		return err
+	}
+	return w.openControl(ctx)
 }
 
 // openChangelogs opens the outlets of changelogs, and with exactly-once the

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"slices"
 	"time"
 
 	"github.com/sliphost/sliphost/abi"
@@ -35,6 +36,9 @@ type Plan struct {
 	Caches []Cache
 	// OnChange says what to do when the surroundings changed.
 	OnChange OnChange
+	// Control are the control topics, one for each cluster whose workers write
+	// to it; empty if nothing of the plan needs one.
+	Control []ControlTopic
 	// TopicCycle names a topic that the plan both reads and writes, which has
 	// no end to wait for; empty if there is none.
 	TopicCycle string
@@ -64,6 +68,9 @@ type Cache struct {
 	Log     uint32
 	// Partitions is the number of partitions of Topic.
 	Partitions int32
+	// Updates leads to the source of kind proxy that delivers what handlers write
+	// to the cache, nil if nothing reads that. It is for kv and local caches.
+	Updates *Sink
 	// KeyCodec and ValueCodec decode a global cache's records.
 	KeyCodec, ValueCodec codec.Codec
 }
@@ -118,13 +125,30 @@ func (p *Plan) reach(source int) []int {
 
 func (p *Plan) feeds(source, proxy int) bool {
 	for _, hs := range p.Sources[source].Handlers {
-		for _, s := range p.Handlers[hs.Handler].Sinks {
-			if s.Kind == SinkProxy && s.Proxy == proxy {
-				return true
-			}
+		if slices.Contains(p.leads(hs.Handler), proxy) {
+			return true
 		}
 	}
 	return false
+}
+
+// leads lists the sources of kind proxy that a call of a handler can feed: by
+// outputs, or by what it writes to a cache whose updates are read.
+func (p *Plan) leads(handler int) []int {
+	h := &p.Handlers[handler]
+	var ids []int
+	add := func(s *Sink) {
+		if s != nil && s.Kind == SinkProxy && !slices.Contains(ids, s.Proxy) {
+			ids = append(ids, s.Proxy)
+		}
+	}
+	for i := range h.Sinks {
+		add(&h.Sinks[i])
+	}
+	for _, c := range h.Caches {
+		add(p.Caches[c].Updates)
+	}
+	return ids
 }
 
 // SourceKind says where a source's records come from.
@@ -133,6 +157,8 @@ type SourceKind uint8
 // Kinds of sources.
 const (
 	SourceTopic SourceKind = iota
+	// SourceProxy delivers what handlers emit to it, or what they write to a
+	// cache (Cache.Updates).
 	SourceProxy
 	// SourceConnector is a file, stdin or a timer: it belongs to worker 0.
 	SourceConnector

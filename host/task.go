@@ -98,6 +98,9 @@ func (w *worker) attach(t *task) error {
 			return fmt.Errorf("cache %q partition %d: %w", w.plan.Caches[c].ID, t.partition, err)
 		}
 		t.caches[c] = p
+		if w.plan.Caches[c].Updates != nil {
+			p.Observe()
+		}
 		if pos := p.Position(); pos.Log != w.plan.Caches[c].Log && !slices.Contains(t.rewrite, c) {
 			p.SetPosition(state.Position{Log: w.plan.Caches[c].Log})
 		}

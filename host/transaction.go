@@ -154,6 +154,7 @@ func (w *worker) forgetStaged() {
 		w.overlay.Rollback()
 		w.stats.staged.Store(0)
 	}
+	clear(w.controls.values)
 	for _, t := range w.tasks {
 		t.changed = false
 		if t.unsettled {

@@ -49,6 +49,7 @@ type worker struct {
 	batches    []*batch // by source
 	reach      [][]int  // by source: proxies it leads to, each after its feeders
 	feeders    map[*Source][]feeder
+	observed   []bool // by handler: updates of a cache that it writes are read
 	head       []byte
 	generation uint64
 
@@ -59,6 +60,7 @@ type worker struct {
 	calls      guestCalls
 	changelogs []*outlet
 	restorer   *restorer
+	controls   stagedControl
 	// entering says that tasks may have become complete; full that enough is
 	// staged for a commit at once; writer is the call that wrote to a cache last,
 	// in a careful run.
@@ -162,19 +164,18 @@ func newWorker(h *Host, id, cluster int) *worker {
 		w.batches = append(w.batches, &batch{source: s})
 		w.reach = append(w.reach, w.plan.reach(i))
 		for j, hs := range s.Handlers {
-			seen := map[int]bool{}
-			for _, sink := range w.plan.Handlers[hs.Handler].Sinks {
-				if sink.Kind == SinkProxy && !seen[sink.Proxy] {
-					seen[sink.Proxy] = true
-					to := &w.plan.Sources[sink.Proxy]
-					w.feeders[to] = append(w.feeders[to], feeder{source: i, call: j})
-				}
+			for _, id := range w.plan.leads(hs.Handler) {
+				to := &w.plan.Sources[id]
+				w.feeders[to] = append(w.feeders[to], feeder{source: i, call: j})
 			}
 		}
 		if s.Kind == SourceTopic && s.Cluster == cluster {
 			w.topics = append(w.topics, i)
 			w.topicNames = append(w.topicNames, s.Topic)
 		}
+	}
+	for i := range w.plan.Handlers {
+		w.observed = append(w.observed, slices.ContainsFunc(w.plan.Handlers[i].Caches, func(c int) bool { return w.plan.Caches[c].Updates != nil }))
 	}
 	w.calls.w = w
 	w.restorer = newRestorer(w)

@@ -82,11 +82,13 @@ func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 // index of them. In the engine they share a prefix in a family. Its map holds
 // every pinned entry and some clean ones.
 type space struct {
-	part    *Partition
-	family  int
-	prefix  []byte
-	index   bool
-	entries map[string]*entry
+	part   *Partition
+	family int
+	prefix []byte
+	index  bool
+	// observed says that journals note what is written.
+	observed bool
+	entries  map[string]*entry
 	// staging, dirty and flying list the entries with these flags, nil where
 	// one lost it again.
 	staging, dirty, flying []*entry

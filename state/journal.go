@@ -43,7 +43,7 @@ func (o *Overlay) Undo(journal, mark int) {
 		j.undos = j.undos[:len(j.undos)-1]
 		j.total = u.total
 		if u.entry != nil {
-			o.revert(&u, j.buf[u.at:])
+			o.revert(&u, j.buf[u.at:u.now])
 		}
 		j.buf = j.buf[:u.at]
 	}
@@ -76,6 +76,45 @@ func (o *Overlay) revert(u *undo, old []byte) {
 		sp.lower(e.key)
 	}
 	o.charge(e)
+}
+
+// Update is one staged write to an observed partition.
+type Update struct {
+	// Partition is the one written to, Key the key in its stored form.
+	Partition *Partition
+	Key       []byte
+	// Value is what was written, nil for a delete and never nil otherwise.
+	Value []byte
+}
+
+// Observe lets the journals note what is written to p from here on, so that
+// Update can tell it: puts, deletes whether or not there was an entry, the
+// single deletes of a range, and what a put drives out of a cache with a
+// bound. It doubles what the journals take for p.
+func (p *Partition) Observe() {
+	if sp := p.spaces[dataSpace]; sp != nil {
+		sp.observed = true
+	}
+}
+
+// Update returns the write that a journal notes at a place, which is not below
+// a mark of Mark and below a later one. ok is false for a write to an index,
+// to a partition that is not observed or to one that has left. Key and value
+// belong to the overlay; they stay as they are until the write is undone or
+// the journals are emptied.
+func (o *Overlay) Update(journal, at int) (u Update, ok bool) {
+	j := &o.journals[journal]
+	n := &j.undos[at]
+	if n.entry == nil || !n.entry.space.observed {
+		return u, false
+	}
+	u = Update{Partition: n.part, Key: n.entry.key}
+	if n.put {
+		if u.Value = j.buf[n.now:n.end:n.end]; u.Value == nil {
+			u.Value = []byte{}
+		}
+	}
+	return u, true
 }
 
 // Forget empties all journals: what they noted stays staged and cannot be

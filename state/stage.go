@@ -9,12 +9,15 @@ type undo struct {
 	tick, before uint64
 	// bytes is what the write added to its partition's size.
 	bytes int64
-	// at is where the replaced staged value begins in the journal's buffer.
-	at int
+	// at is where the replaced staged value begins in the journal's buffer, now
+	// where it ends. Where a partition is observed, the value written lies from
+	// there to end.
+	at, now, end int
 	// total is the journal's bytes before the write.
 	total int64
-	// was are the entry's flags before the write.
+	// was are the entry's flags before the write; put says that it was no delete.
 	was flag
+	put bool
 }
 
 // journal notes staged writes.
@@ -65,6 +68,12 @@ func (o *Overlay) stage(e *entry, head, value []byte, ok bool, size int64) {
 		e.space.staging = append(e.space.staging, e)
 		e.stagedAt = int32(len(e.space.staging))
 	}
+	u.now = len(j.buf)
+	if e.space.observed {
+		j.buf = append(j.buf, value...)
+		u.put = ok
+	}
+	u.end = len(j.buf)
 	j.undos = append(j.undos, u)
 	e.tick = o.tick
 	e.next = append(append(e.next[:0], head...), value...)

@@ -51,7 +51,7 @@ var rows = []row{
 	{folder: "host", ours: []string{"abi", "state", "host/crashpoint", "host/manifest", "host/topology", "host/module", "host/codec", "host/checkpoint", "host/connector", "host/metrics"}, theirs: []string{"*"}},
 	{folder: "host/manifest", theirs: []string{"github.com/pelletier/go-toml/v2"}},
 	{folder: "host/topology", ours: []string{"host/manifest"}},
-	{folder: "host/checkpoint"},
+	{folder: "host/checkpoint", ours: []string{"abi"}},
 	{folder: "host/crashpoint"},
 	{folder: "host/module", ours: []string{"abi", "host/module/wasm"}, theirs: []string{"github.com/tetratelabs/wazero", "golang.org/x/sys"}},
 	{folder: "host/module/wasm"},

@@ -118,10 +118,10 @@ func (a *App) open(ctx context.Context, m *manifest.Manifest) error {
 	return a.answer(ctx)
 }
 
-// onlyStdin says that every source but the proxies is standard input.
+// onlyStdin says that every source but proxies and caches is standard input.
 func onlyStdin(sources []manifest.Endpoint) bool {
 	for _, e := range sources {
-		if e.Kind != manifest.EndpointStdin && e.Kind != manifest.EndpointProxy {
+		if e.Kind != manifest.EndpointStdin && e.Kind != manifest.EndpointProxy && e.Kind != manifest.EndpointCache {
 			return false
 		}
 	}

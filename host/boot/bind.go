@@ -19,8 +19,7 @@ type binder struct {
 }
 
 func (b *binder) report(code manifest.Code, path []string, msg, hint string) {
-	at := append([]string{"handler", b.h.ID}, path...)
-	b.found = append(b.found, manifest.NewError(code, b.m.Pos(at...), msg, hint))
+	b.found = append(b.found, manifest.NewError(code, b.m.Pos(b.h.Path(path...)...), msg, hint))
 }
 
 // bind returns the handler's binding; it is only good if nothing was found.
@@ -70,10 +69,13 @@ func (b *binder) sinks(desc *abi.HandlerDesc, out *abi.Binding) {
 				declared("sink", desc.Sinks))
 		}
 		key, value := b.repr(s.Endpoint)
-		if carries(s.Kind) {
+		if carries(s.Kind) && b.h.Of == "" {
 			key, value = otherSinks(b.m, b.h)
 		}
 		ep := abi.Endpoint{Name: s.Name, Key: key, Value: value}
+		if b.h.Of != "" && len(desc.Sinks) == 1 {
+			ep.Name = desc.Sinks[0] // what a function of a pipe emits goes one way
+		}
 		switch s.Codec.Repr() {
 		case manifest.ReprBytes:
 			bytes = s.Text
@@ -88,6 +90,14 @@ func (b *binder) sinks(desc *abi.HandlerDesc, out *abi.Binding) {
 			"give both the same sort of codec, or declare the sinks in the module and emit to each by name")
 	}
 	for _, name := range desc.Sinks {
+		if b.h.Of != "" {
+			if len(desc.Sinks) > 1 {
+				b.report(manifest.CodeSinkNotBound, nil,
+					fmt.Sprintf("function %q of module %q declares %d sinks, and a function of a pipe has one: what comes next in the pipe", b.h.Function, b.h.Module, len(desc.Sinks)),
+					"make it a handler of its own, joined by a [proxy.ID]")
+			}
+			return
+		}
 		if !slices.ContainsFunc(b.h.Sinks, func(s manifest.Sink) bool { return s.Name == name }) {
 			b.report(manifest.CodeSinkNotBound, []string{"sink"},
 				fmt.Sprintf("function %q of module %q declares sink %q, which handler %q does not bind", b.h.Function, b.h.Module, name, b.h.ID),
@@ -108,9 +118,12 @@ func (b *binder) caches(desc *abi.HandlerDesc, out *abi.Binding) {
 	}
 	for _, name := range desc.Caches {
 		if !slices.ContainsFunc(b.h.Caches, func(c manifest.CacheBinding) bool { return c.Name == name }) {
+			hint := fmt.Sprintf("add %q to cache, or cache = { %s = \"...\" } to bind another name", name, name)
+			if b.h.Of != "" {
+				hint = "functions of a pipe have no caches: make it a handler of its own, joined by a [proxy.ID]"
+			}
 			b.report(manifest.CodeCacheNotBound, []string{"cache"},
-				fmt.Sprintf("function %q of module %q declares cache %q, which handler %q does not bind", b.h.Function, b.h.Module, name, b.h.ID),
-				fmt.Sprintf("add %q to cache, or cache = { %s = \"...\" } to bind another name", name, name))
+				fmt.Sprintf("function %q of module %q declares cache %q, which handler %q does not bind", b.h.Function, b.h.Module, name, b.h.ID), hint)
 			continue
 		}
 		out.Caches = append(out.Caches, name)
@@ -139,9 +152,12 @@ func (b *binder) params(desc *abi.HandlerDesc, out *abi.Binding) {
 		i := slices.IndexFunc(b.h.Params, func(p manifest.Param) bool { return p.Name == d.Name })
 		if i < 0 {
 			if d.Default == nil {
+				hint := d.Help
+				if b.h.Of != "" {
+					hint = "functions of a pipe have the default values of their parameters: make it a handler of its own, joined by a [proxy.ID]"
+				}
 				b.report(manifest.CodeMissingParam, []string{"params"},
-					fmt.Sprintf("function %q of module %q needs parameter %q (%s), which handler %q does not set", b.h.Function, b.h.Module, d.Name, typeName(d.Type), b.h.ID),
-					d.Help)
+					fmt.Sprintf("function %q of module %q needs parameter %q (%s), which handler %q does not set", b.h.Function, b.h.Module, d.Name, typeName(d.Type), b.h.ID), hint)
 			}
 			out.Params = append(out.Params, abi.Param{Name: d.Name, Value: d.Default})
 			continue
@@ -194,6 +210,11 @@ func (b *binder) repr(e manifest.Endpoint) (key, value abi.Repr) {
 	case manifest.EndpointRepartition:
 		c := b.carried[len(b.m.Proxies)+e.Index]
 		return c.key, c.value
+	case manifest.EndpointCache:
+		if b.m.Caches[e.Index].Key == manifest.KeyString {
+			return abi.ReprText, abi.ReprBytes
+		}
+		return abi.ReprBytes, abi.ReprBytes // numbers and truth values as the ABI has keys
 	}
 	return abi.ReprBytes, codecRepr(e.Codec)
 }
@@ -236,7 +257,29 @@ func carriedReprs(m *manifest.Manifest) []carried {
 			*p = carried{key: key, value: value, known: true}
 		}
 	}
+	pipeReprs(m, all)
 	return all
+}
+
+// pipeReprs finds what the functions of pipes hand on: their sinks have no
+// codec, so it is taken to be in the form of what comes in.
+func pipeReprs(m *manifest.Manifest, all []carried) {
+	for i := range m.Handlers {
+		h := &m.Handlers[i]
+		if h.Of == "" {
+			continue
+		}
+		b := binder{m: m, carried: all}
+		out := &all[h.Sinks[0].Index]
+		for j, src := range h.Sources {
+			key, value := b.repr(src)
+			if j > 0 && (key != out.key || value != out.value) {
+				*out = carried{key: abi.ReprBytes, value: abi.ReprMsgpack, known: true}
+				break
+			}
+			*out = carried{key: key, value: value, known: true}
+		}
+	}
 }
 
 // otherSinks is the representation that those sinks of h share that have a

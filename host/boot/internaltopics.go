@@ -14,8 +14,8 @@ import (
 	"github.com/sliphost/sliphost/kafka"
 )
 
-// internalTopic is one that the host makes for itself: a changelog or a
-// repartition topic.
+// internalTopic is one that the host makes for itself: a changelog, a
+// repartition topic, a control topic or one for dead letters that come back.
 type internalTopic struct {
 	kafka.TopicSpec
 	// path is the table in the manifest, cleanup what the topic's cleanup.policy
@@ -38,7 +38,7 @@ func (b *Build) hasInternal(cluster int) bool {
 			return true
 		}
 	}
-	return slices.Contains(b.cacheClusters(), cluster) || slices.ContainsFunc(b.Plan.Sources, func(s host.Source) bool {
+	return slices.Contains(b.cacheClusters(), cluster) || slices.Contains(controlClusters(b.Manifest, b.Topology), cluster) || slices.ContainsFunc(b.Plan.Sources, func(s host.Source) bool {
 		return len(s.Replays) > 0 && s.Cluster == cluster
 	})
 }
@@ -67,6 +67,9 @@ func (b *Build) internalTopics(cluster int, partitions map[string]int) ([]intern
 		}}
 		t.configure(r.Config)
 		topics = append(topics, t)
+	}
+	if slices.Contains(controlClusters(m, topo), cluster) {
+		topics = append(topics, controlSpec(m))
 	}
 	for i := range topo.Subs {
 		s := &topo.Subs[i]

@@ -19,7 +19,8 @@ type Build struct {
 	Topology *topology.Topology
 	Plan     *host.Plan
 	// Sources holds the manifest's endpoint of each source of the plan, by the
-	// same position; a proxy has kind EndpointProxy.
+	// same position; a proxy has kind EndpointProxy, the updates of a cache have
+	// EndpointCache.
 	Sources []manifest.Endpoint
 	// Connectors are the sinks outside Kafka, by the plan's numbers.
 	Connectors []manifest.Endpoint
@@ -64,7 +65,11 @@ func (b *Build) plan() {
 	}
 	for i := range topo.Proxies {
 		p.Proxies = append(p.Proxies, len(p.Sources))
-		b.Sources = append(b.Sources, manifest.Endpoint{Kind: manifest.EndpointProxy, Text: topo.Proxies[i].ID, Index: topo.Proxies[i].Index})
+		e := manifest.Endpoint{Kind: manifest.EndpointProxy, Text: topo.Proxies[i].ID, Index: topo.Proxies[i].Index}
+		if topo.Proxies[i].Cache {
+			e.Kind = manifest.EndpointCache
+		}
+		b.Sources = append(b.Sources, e)
 		p.Sources = append(p.Sources, host.Source{ID: topo.Proxies[i].ID, Kind: host.SourceProxy, Handlers: readers(topo.Proxies[i].Readers)})
 	}
 	connector := make([]int, len(topo.Outputs))
@@ -79,6 +84,11 @@ func (b *Build) plan() {
 		p.Handlers = append(p.Handlers, b.handler(i, connector, p.Proxies, bindings))
 	}
 	b.planState(p)
+	for i := range topo.Proxies {
+		if px := &topo.Proxies[i]; px.Cache {
+			p.Caches[px.Index].Updates = &host.Sink{ID: px.ID, Kind: host.SinkProxy, Proxy: p.Proxies[i]}
+		}
+	}
 	if len(topo.Loops) > 0 {
 		p.TopicCycle = fmt.Sprint(topo.Loops[0].Path)
 	}

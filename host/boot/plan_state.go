@@ -15,7 +15,7 @@ func (b *Build) planState(p *host.Plan) {
 		s := &topo.Subs[i]
 		sub := host.Sub{Inputs: s.Inputs, Caches: s.Caches}
 		if len(s.Handlers) > 0 {
-			sub.Name = m.Handlers[s.Handlers[0]].ID
+			sub.Name = m.Handlers[s.Handlers[0]].Table()
 		}
 		p.Subs = append(p.Subs, sub)
 	}
@@ -28,6 +28,9 @@ func (b *Build) planState(p *host.Plan) {
 			c.Topic, c.KeyCodec, c.ValueCodec = t.Name, codecOf(t.KeyCodec), codecOf(t.Codec)
 		}
 		p.Caches = append(p.Caches, c)
+	}
+	for _, cluster := range controlClusters(m, topo) {
+		p.Control = append(p.Control, host.ControlTopic{Cluster: cluster, Topic: controlTopic(m)})
 	}
 	p.OnChange = host.OnChange{
 		RecordsGone: changePolicy(m.OnChange.RecordsGone), TopicRecreated: changePolicy(m.OnChange.TopicRecreated),

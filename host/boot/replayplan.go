@@ -17,7 +17,7 @@ func replayTopic(m *manifest.Manifest, s *topology.Sub) string {
 	if s.Cluster < 0 || len(s.Inputs) == 0 || !slices.ContainsFunc(s.Handlers, func(h int) bool { return m.Handlers[h].OnError.Policy == manifest.PolicyDLQ }) {
 		return ""
 	}
-	return m.Name + "-" + m.Handlers[s.Handlers[0]].ID + "-replay"
+	return m.Name + "-" + m.Handlers[s.Handlers[0]].Table() + "-replay"
 }
 
 // replayGroup is the group in which replay remembers what it has sent back.
@@ -91,7 +91,7 @@ func (b *Build) replaySpec(i int, counts []int, partitions map[string]int) (t in
 	if name == "" || !slices.ContainsFunc(b.Plan.Sources, func(s host.Source) bool { return s.Topic == name && len(s.Replays) > 0 }) {
 		return t, false
 	}
-	t = internalTopic{path: []string{"handler", b.Manifest.Handlers[s.Handlers[0]].ID}, cleanup: "delete", cache: -1, loose: len(s.Caches) == 0, letters: true}
+	t = internalTopic{path: []string{"handler", b.Manifest.Handlers[s.Handlers[0]].Table()}, cleanup: "delete", cache: -1, loose: len(s.Caches) == 0, letters: true}
 	t.TopicSpec = kafka.TopicSpec{Name: name, Config: map[string]string{
 		"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1", "segment.bytes": "52428800",
 	}}

@@ -91,6 +91,9 @@ func internalNames(m *manifest.Manifest, topo *topology.Topology, cluster int) [
 			names = append(names, m.Repartitions[i].Name)
 		}
 	}
+	if slices.Contains(controlClusters(m, topo), cluster) {
+		names = append(names, controlTopic(m))
+	}
 	for i := range topo.Subs {
 		s := &topo.Subs[i]
 		if s.Cluster != cluster {
@@ -110,7 +113,7 @@ func internalNames(m *manifest.Manifest, topo *topology.Topology, cluster int) [
 }
 
 // internalSuffixes end the names of internal topics.
-var internalSuffixes = [...]string{"-changelog", "-repartition", "-replay"}
+var internalSuffixes = [...]string{"-changelog", "-repartition", "-replay", "-control"}
 
 func (r *Reset) openCluster(ctx context.Context, o Options, cluster int, names []string, waiting func()) error {
 	c := &r.m.Clusters[cluster]

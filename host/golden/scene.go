@@ -130,8 +130,11 @@ func (s *scene) onePlan() {
 // input turns one [[input]] into records in the feed.
 func (s *scene) input(in *block) error {
 	i := slices.IndexFunc(s.b.Sources, func(e manifest.Endpoint) bool {
-		return e.Text == in.endpoint && e.Kind != manifest.EndpointProxy
+		return e.Text == in.endpoint && e.Kind != manifest.EndpointProxy && e.Kind != manifest.EndpointCache
 	})
+	if strings.HasPrefix(in.endpoint, "cache:") {
+		return s.at(in, "%q delivers what handlers write to the cache: give them input that makes them write, or write [cache.%s.before] for what is in it", in.endpoint, strings.TrimPrefix(in.endpoint, "cache:"))
+	}
 	topic, globals := s.globalTopic(in.endpoint)
 	switch {
 	case i < 0 && globals == nil:

@@ -86,6 +86,9 @@ const (
 	CodeUnequalPartitions   Code = "SLP329"
 	CodeTooManyCaches       Code = "SLP330"
 	CodePartitioner         Code = "SLP331"
+	CodeGlobalUpdates       Code = "SLP332"
+	CodeCacheNoWriter       Code = "SLP333"
+	CodePipe                Code = "SLP334"
 )
 
 // Modules and what a manifest binds to them; raised once a module is read.

@@ -77,8 +77,8 @@ var referenceCodes = [...]Explanation{
 		Bad:  "[topic.a]\n[handler.h]\nsource = [\"a\"]\nsink = [\"a\"]", Good: "[topic.a]\n[topic.b]\n[handler.h]\nsource = [\"a\"]\nsink = [\"b\"]",
 	},
 	{
-		Code: CodeCycle, Title: "handlers form a cycle through proxies",
-		Text: "A record emitted into a proxy is handled before the next one is read. In a cycle that would never end. Put a topic or repartition into the cycle if it is meant.",
+		Code: CodeCycle, Title: "handlers form a cycle through proxies or caches",
+		Text: "A record emitted into a proxy is handled before the next one is read, and so is what is written to a cache whose updates are read. In a cycle that would never end. A handler that names a cache by its key cache counts as one that writes it. Put a topic or repartition into the cycle if it is meant.",
 		Bad:  "[proxy.p]\n[handler.h]\nsource = [\"stdin\", \"p\"]\nsink = [\"p\"]", Good: "[proxy.p]\n[handler.h]\nsource = [\"stdin\"]\nsink = [\"p\"]\n[handler.b]\nsource = [\"p\"]",
 	},
 	{

@@ -51,4 +51,19 @@ var stateCodes = [...]Explanation{
 		Text: "Topics that are read together with a cache must have equal keys in equal partitions. The partitioner murmur2_random does what Java's producers do; with another one the host would write keys elsewhere than everybody else.",
 		Bad:  "[kafka.config]\npartitioner = \"consistent\"\n[topic.a]\n[topic.b]\n[cache.c]\n[handler.w]\nsource = [\"stdin\"]\nsink = [\"a\"]\n[handler.h]\nsource = [\"a\", \"b\"]\ncache = [\"c\"]", Good: "[topic.a]\n[topic.b]\n[cache.c]\n[handler.w]\nsource = [\"stdin\"]\nsink = [\"a\"]\n[handler.h]\nsource = [\"a\", \"b\"]\ncache = [\"c\"]",
 	},
+	{
+		Code: CodeGlobalUpdates, Title: "the updates of a global cache are no source",
+		Text: "\"cache:ID\" delivers what handlers write to a kv or local cache. Nobody writes to a global one: its updates are the records of its topic, in which a handler can read them in order, with partitions and a position of its own.",
+		Bad:  "[topic.airports]\n[cache.airports-by-id]\nkind = \"global\"\ntopic = \"airports\"\n[handler.h]\nsource = [\"cache:airports-by-id\"]", Good: "[topic.airports]\n[handler.h]\nsource = [\"airports\"]",
+	},
+	{
+		Code: CodeCacheNoWriter, Title: "the updates of a cache are read that nobody writes",
+		Text: "\"cache:ID\" delivers what handlers of this manifest write to the cache. Without one that names it by its key cache, the handlers that read the updates never run.",
+		Bad:  "[topic.a]\n[cache.c]\n[handler.h]\nsource = [\"cache:c\"]", Good: "[topic.a]\n[cache.c]\n[handler.w]\nsource = [\"a\"]\ncache = [\"c\"]\n[handler.h]\nsource = [\"cache:c\"]",
+	},
+	{
+		Code: CodePipe, Title: "an entry of a pipe names no function",
+		Text: "A pipe lists functions that a record passes before the handler: \"FUNCTION\" is one of the handler's module, \"MODULE:FUNCTION\" one of another.",
+		Bad:  "[handler.h]\nsource = [\"stdin\"]\npipe = [\"m:\"]", Good: "[handler.h]\nsource = [\"stdin\"]\npipe = [\"clean\"]",
+	},
 }

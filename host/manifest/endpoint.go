@@ -26,7 +26,7 @@ var laterEndpoints = [...]struct {
 	prefix string
 	since  int
 }{
-	{"cache:", 3}, {"http:", 3}, {"https:", 3},
+	{"http:", 3}, {"https:", 3},
 }
 
 // endpoint turns the text of a source or sink into an Endpoint. ids are not
@@ -45,6 +45,14 @@ func (d *decoder) endpoint(text string, s side) (e Endpoint, since int, p *probl
 		e.Kind = EndpointTimer
 		if e.Interval, p = timerInterval(arg, has); p == nil && s == asSink {
 			p = &problem{CodeWrongSide, "cannot be a sink", "a timer is a source"}
+		}
+	case scheme == "cache":
+		e.Kind = EndpointCache
+		switch {
+		case s == asSink:
+			p = &problem{CodeWrongSide, "cannot be a sink", `a handler writes to a cache by its key cache: cache = [` + quoteName(arg) + `]`}
+		case arg == "":
+			p = &problem{CodeEndpoint, "names no cache", `write "cache:ID"`}
 		}
 	case scheme == "file":
 		e.Kind = EndpointFile
@@ -77,7 +85,7 @@ func (d *decoder) endpoint(text string, s side) (e Endpoint, since int, p *probl
 			}
 		}
 	case has:
-		hint := "the forms with a colon are timer:1m, file:path, stdin:json, stdout:json"
+		hint := "the forms with a colon are timer:1m, cache:ID, file:path, stdin:json, stdout:json"
 		if scheme == "topic" || scheme == "proxy" || scheme == "repartition" {
 			hint = "write the id alone: " + quoteName(arg)
 		}

@@ -27,6 +27,7 @@ func (d *decoder) resolve() {
 		d.handler(i, uses)
 	}
 	d.usage(uses)
+	d.pipes()
 }
 
 // note records where a computed default comes from.

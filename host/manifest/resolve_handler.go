@@ -10,7 +10,7 @@ type uses struct {
 	topicRead, topicWritten             []int
 	proxyRead, proxyWritten             []int
 	repartitionRead, repartitionWritten []int
-	module, cache                       []int
+	module, cache, cacheRead            []int
 	fileRead, fileWritten               map[string]Position
 	streams                             map[string]*Endpoint
 	brokenSources, brokenSink           bool
@@ -22,7 +22,7 @@ func newUses(m *Manifest) *uses {
 		topicRead: make([]int, len(m.Topics)), topicWritten: make([]int, len(m.Topics)),
 		proxyRead: make([]int, len(m.Proxies)), proxyWritten: make([]int, len(m.Proxies)),
 		repartitionRead: make([]int, len(m.Repartitions)), repartitionWritten: make([]int, len(m.Repartitions)),
-		module: make([]int, len(m.Modules)), cache: make([]int, len(m.Caches)),
+		module: make([]int, len(m.Modules)), cache: make([]int, len(m.Caches)), cacheRead: make([]int, len(m.Caches)),
 		fileRead: map[string]Position{}, fileWritten: map[string]Position{},
 		streams: map[string]*Endpoint{},
 	}
@@ -39,6 +39,7 @@ func (d *decoder) handler(i int, u *uses) {
 	}
 	d.handlerModule(h, node, path, u)
 	d.sources(h, node, path, u)
+	d.pipe(h, path, u)
 	d.sinksOf(h, node, path, u)
 	d.cachesOf(h, node, path, u)
 	d.onError(h, path, u)
@@ -82,7 +83,7 @@ func (d *decoder) sources(h *Handler, node *node, path []string, u *uses) {
 		return
 	}
 	if len(written.children) == 0 {
-		d.report(CodeNoSource, written.val, path, "the handler "+quoteName(h.ID)+" has no source, so it would never run", "name a topic, a proxy, a repartition, a timer, a file or stdin")
+		d.report(CodeNoSource, written.val, path, "the handler "+quoteName(h.ID)+" has no source, so it would never run", "name a topic, a proxy, a repartition, a cache, a timer, a file or stdin")
 		return
 	}
 	seen := map[string]bool{}
@@ -111,6 +112,8 @@ func (d *decoder) sources(h *Handler, node *node, path []string, u *uses) {
 			u.proxyRead[e.Index]++
 		case EndpointRepartition:
 			u.repartitionRead[e.Index]++
+		case EndpointCache:
+			u.cacheRead[e.Index]++
 		case EndpointFile:
 			u.fileRead[e.Path] = e.Pos
 		case EndpointStdin:
@@ -198,11 +201,13 @@ func (d *decoder) resolveEndpoint(text string, path []string, s side) (Endpoint,
 	}
 	switch {
 	case since > 0:
-		d.notYet(at, path, subject, "this version has ids of topics, proxies and repartitions, timer:, file:, stdin and stdout")
+		d.notYet(at, path, subject, "this version has ids of topics, proxies and repartitions, timer:, cache:, file:, stdin and stdout")
 		return e, false
 	case p != nil:
 		d.report(p.code, at, path, subject+" "+p.msg, p.hint)
 		return e, false
+	case e.Kind == EndpointCache:
+		return e, d.cacheSource(&e, at, path, subject)
 	case e.Kind != EndpointTopic:
 		return e, true
 	}

@@ -121,6 +121,24 @@ func (d *decoder) cachesOf(h *Handler, node *node, path []string, u *uses) {
 	}
 }
 
+// cacheSource resolves a source that is the updates of a cache.
+func (d *decoder) cacheSource(e *Endpoint, at span, path []string, subject string) bool {
+	id := strings.TrimPrefix(e.Text, "cache:")
+	if e.Index = d.m.CacheIndex(id); e.Index < 0 {
+		d.report(CodeUnknownCache, at, path, subject+" is the updates of a cache that is not in the manifest", d.cacheHint(id))
+		return false
+	}
+	if c := &d.m.Caches[e.Index]; c.Kind == CacheGlobal {
+		hint := "read the topic itself"
+		if c.Topic != "" {
+			hint = "read the topic itself: " + quoteName(c.Topic)
+		}
+		d.report(CodeGlobalUpdates, at, path, subject+" is the updates of a global cache, which no handler writes: they are the records of its topic", hint)
+		return false
+	}
+	return true
+}
+
 // cacheHint says what an unknown cache could mean.
 func (d *decoder) cacheHint(text string) string {
 	var have []string

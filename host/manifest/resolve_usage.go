@@ -17,8 +17,12 @@ func (d *decoder) usage(u *uses) {
 		d.repartitionUsage(m.Repartitions[i].ID, u.repartitionRead[i], u.repartitionWritten[i], u)
 	}
 	for i := range m.Caches {
-		if u.cache[i] == 0 && !u.brokenCache {
-			d.unused("cache", m.Caches[i].ID)
+		switch id := m.Caches[i].ID; {
+		case u.cache[i] > 0 || u.brokenCache:
+		case u.cacheRead[i] > 0:
+			d.report(CodeCacheNoWriter, d.doc.place([]string{"cache", id}).key, []string{"cache", id}, "no handler writes to the cache "+quoteName(id)+", so the handlers that read its updates never run", "name it by the key cache of a handler")
+		case !u.brokenSources:
+			d.unused("cache", id)
 		}
 	}
 	if !broken {

@@ -87,7 +87,13 @@ func tableFields() []field {
 			help:  "[proxy.ID] passes records from one handler to the next inside a worker, without a topic.",
 			table: &table{},
 			add:   adder(func(m *Manifest) *[]Proxy { return &m.Proxies }, func(p *Proxy) *string { return &p.ID }),
-			each:  walker(func(m *Manifest) *[]Proxy { return &m.Proxies }, func(p *Proxy) *string { return &p.ID }),
+			each: func(parent any, fn func(string, any)) {
+				for i := range parent.(*Manifest).Proxies {
+					if p := &parent.(*Manifest).Proxies[i]; !p.Pipe {
+						fn(p.ID, p)
+					}
+				}
+			},
 		},
 		repartitionField(), cacheField(), moduleField(), handlerField(), onChangeField(),
 		{
@@ -277,7 +283,13 @@ func handlerField() field {
 		name: "handler", kind: fieldTables, id: "handler",
 		help: "[handler.ID] binds a function of a module to what it reads and writes.",
 		add:  adder(func(m *Manifest) *[]Handler { return &m.Handlers }, func(h *Handler) *string { return &h.ID }),
-		each: walker(func(m *Manifest) *[]Handler { return &m.Handlers }, func(h *Handler) *string { return &h.ID }),
+		each: func(parent any, fn func(string, any)) {
+			for i := range parent.(*Manifest).Handlers {
+				if h := &parent.(*Manifest).Handlers[i]; h.Of == "" {
+					fn(h.ID, h)
+				}
+			}
+		},
 		table: &table{fields: []field{
 			{
 				name: "module", kind: fieldString, defNote: "the only module", example: `"flights"`, check: checkNotEmpty,
@@ -291,8 +303,13 @@ func handlerField() field {
 			},
 			{
 				name: "source", kind: fieldStrings, required: true, example: `["flights"]`,
-				help: `What the handler reads: ids of topics, proxies and repartitions, "timer:1m", "file:in.ndjson", "stdin". Files named *.ndjson or *.jsonl hold a JSON value a line, others raw lines; "stdin" is raw lines, "stdin:json" and "stdin:string" say otherwise.`,
+				help: `What the handler reads: ids of topics, proxies and repartitions, "cache:ID" for what other handlers write to a kv or local cache, "timer:1m", "file:in.ndjson", "stdin". Files named *.ndjson or *.jsonl hold a JSON value a line, others raw lines; "stdin" is raw lines, "stdin:json" and "stdin:string" say otherwise.`,
 				slot: at(func(h *Handler) *[]string { return &h.sources }),
+			},
+			{
+				name: "pipe", kind: fieldStrings, example: `["clean", "geo:locate"]`,
+				help: "Functions that every record passes before the handler, each of which makes any number of records of it: those of the handler's module by their names, those of others as MODULE:FUNCTION. They act under the handler's on_error, with the default values of their parameters.",
+				slot: at(func(h *Handler) *[]string { return &h.pipe }),
 			},
 			{
 				name: "sink", kind: fieldBindings, example: `{ out = "delays" }`,

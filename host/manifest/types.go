@@ -1,6 +1,9 @@
 package manifest
 
-import "time"
+import (
+	"strconv"
+	"time"
+)
 
 // Manifest is a validated manifest: every reference in it is resolved, every
 // default filled in and every path joined with the manifest's directory. The
@@ -32,6 +35,7 @@ type Manifest struct {
 	Repartitions []Repartition
 	Proxies      []Proxy
 	Caches       []Cache
+	Checkpoints  []Checkpoint
 	Modules      []Module
 	Handlers     []Handler
 	OnChange     OnChange
@@ -187,6 +191,9 @@ func (c Codec) Repr() Repr {
 // Proxy passes records from one handler to the next inside a worker.
 type Proxy struct {
 	ID string
+	// Pipe is set for one that joins the functions of a pipe: the manifest has
+	// no table for it.
+	Pipe bool
 }
 
 // Module is a compiled WebAssembly file.
@@ -228,14 +235,42 @@ type Handler struct {
 	// Sinks are in the order of the document, in list and table form alike.
 	Sinks []Sink
 	// Caches are in the order of the document.
-	Caches  []CacheBinding
-	Params  []Param
-	OnError OnError
+	Caches []CacheBinding
+	// Checkpoints are in the order of the document.
+	Checkpoints []CheckpointBinding
+	Params      []Param
+	OnError     OnError
+	// Of is set for a function of a pipe: the id of the handler that it runs
+	// before. Stage is its place in the pipe. It stands before that handler, its
+	// ID is the handler's, a bar and the function, and the manifest has no table
+	// for it: Path names its place.
+	Of    string
+	Stage int
 
-	// sources, sinks and caches hold the texts until they are resolved.
-	sources []string
-	sinks   bindings
-	caches  bindings
+	// These hold the texts until they are resolved.
+	sources     []string
+	pipe        []string
+	sinks       bindings
+	caches      bindings
+	checkpoints bindings
+}
+
+// Table is the id of the handler's table: its own, or that of the handler
+// whose pipe it is in.
+func (h *Handler) Table() string {
+	if h.Of != "" {
+		return h.Of
+	}
+	return h.ID
+}
+
+// Path is where the manifest has a key of the handler; for a function of a
+// pipe, where it names that, except for on_error, which is the handler's.
+func (h *Handler) Path(key ...string) []string {
+	if h.Of != "" && (len(key) == 0 || key[0] != "on_error") {
+		return []string{"handler", h.Of, "pipe", strconv.Itoa(h.Stage)}
+	}
+	return append([]string{"handler", h.Table()}, key...)
 }
 
 // Sink is an endpoint under the name the module knows it by.
@@ -248,7 +283,8 @@ type Sink struct {
 // EndpointKind is the sort of a source or sink.
 type EndpointKind uint8
 
-// Kinds of endpoints. Timers and stdin are sources only, stdout a sink only.
+// Kinds of endpoints. Timers, stdin and caches are sources only, stdout a sink
+// only.
 const (
 	EndpointTopic EndpointKind = iota
 	EndpointProxy
@@ -257,6 +293,8 @@ const (
 	EndpointFile
 	EndpointStdin
 	EndpointStdout
+	// EndpointCache is what handlers write to a kv or local cache, as a source.
+	EndpointCache
 )
 
 // Endpoint is one parsed source or sink.
@@ -264,7 +302,8 @@ type Endpoint struct {
 	Kind EndpointKind
 	// Text is the endpoint as the manifest has it, such as "timer:1m".
 	Text string
-	// Index is the place in Topics, Proxies or Repartitions, -1 for other kinds.
+	// Index is the place in Topics, Proxies, Repartitions or Caches, -1 for other
+	// kinds.
 	Index int
 	// Path is a file's, joined with the manifest's directory.
 	Path string

@@ -8,29 +8,31 @@ import (
 )
 
 // network is the graph in which cycles are looked for: handlers first, then
-// proxies, then topics and repartitions.
+// proxies and caches, then topics and repartitions.
 type network struct {
 	m        *manifest.Manifest
 	next     [][]int
 	handlers int
 	proxies  int
+	caches   int
 	topics   int
 }
 
-// proxy, topic and repartition return the node of an index.
-func (n *network) proxy(i int) int { return n.handlers + i }
-func (n *network) topic(i int) int { return n.handlers + n.proxies + i }
-func (n *network) repartition(i int) int {
-	return n.handlers + n.proxies + n.topics + i
-}
+// proxy, cache, topic and repartition return the node of an index.
+func (n *network) proxy(i int) int       { return n.handlers + i }
+func (n *network) cache(i int) int       { return n.proxy(n.proxies) + i }
+func (n *network) topic(i int) int       { return n.cache(n.caches) + i }
+func (n *network) repartition(i int) int { return n.topic(n.topics) + i }
 
 // name returns a node's name for people.
 func (n *network) name(node int) string {
 	switch {
 	case node < n.handlers:
 		return "handler " + n.m.Handlers[node].ID
-	case node < n.handlers+n.proxies:
+	case node < n.cache(0):
 		return "proxy " + n.m.Proxies[node-n.handlers].ID
+	case node < n.topic(0):
+		return "cache " + n.m.Caches[node-n.cache(0)].ID
 	case node < n.repartition(0):
 		return "topic " + n.m.Topics[node-n.topic(0)].ID
 	default:
@@ -39,12 +41,14 @@ func (n *network) name(node int) string {
 }
 
 func newNetwork(m *manifest.Manifest, topics bool) *network {
-	n := &network{m: m, handlers: len(m.Handlers), proxies: len(m.Proxies), topics: len(m.Topics)}
+	n := &network{m: m, handlers: len(m.Handlers), proxies: len(m.Proxies), caches: len(m.Caches), topics: len(m.Topics)}
 	n.next = make([][]int, n.repartition(len(m.Repartitions)))
 	node := func(e manifest.Endpoint) (int, bool) {
 		switch {
 		case e.Kind == manifest.EndpointProxy:
 			return n.proxy(e.Index), true
+		case e.Kind == manifest.EndpointCache:
+			return n.cache(e.Index), true
 		case e.Kind == manifest.EndpointTopic && topics:
 			return n.topic(e.Index), true
 		case e.Kind == manifest.EndpointRepartition && topics:
@@ -64,6 +68,11 @@ func newNetwork(m *manifest.Manifest, topics bool) *network {
 				n.next[i] = append(n.next[i], to)
 			}
 		}
+		for _, c := range h.Caches {
+			// Who names a cache may write it, and its updates go to those that read
+			// them.
+			n.next[i] = append(n.next[i], n.cache(c.CacheIndex))
+		}
 		if topics && h.OnError.Policy == manifest.PolicyDLQ && h.OnError.TopicIndex >= 0 {
 			n.next[i] = append(n.next[i], n.topic(h.OnError.TopicIndex))
 		}
@@ -71,22 +80,26 @@ func newNetwork(m *manifest.Manifest, topics bool) *network {
 	return n
 }
 
-// findCycles reports cycles through proxies, and notes those that topics
+// findCycles reports cycles through proxies and caches, and notes those that topics
 // close.
 func (b *builder) findCycles() {
 	inner := newNetwork(b.m, false)
 	for _, group := range inner.groups() {
 		path := inner.shortestCycle(group[0], group)
+		hint := "put a topic into the circle, or take a sink out"
+		if slices.ContainsFunc(path, func(node int) bool { return node >= inner.cache(0) }) {
+			hint = "a handler cannot read the updates of a cache that it, or what follows from it, may write: put a repartition or topic into the circle, or keep what it writes in another cache"
+		}
 		b.findings = append(b.findings, manifest.NewError(manifest.CodeCycle,
 			b.place(inner, path),
-			"records would go round for ever: "+inner.names(path), "put a topic into the circle, or take a sink out"))
+			"records would go round for ever: "+inner.names(path), hint))
 	}
 	if b.findings != nil {
 		return
 	}
 	outer := newNetwork(b.m, true)
 	for _, group := range outer.groups() {
-		// Without cycles through proxies alone, every cycle has a topic.
+		// Without cycles through proxies and caches alone, every cycle has a topic.
 		first := slices.IndexFunc(group, func(node int) bool { return node >= outer.topic(0) })
 		path := outer.shortestCycle(group[first], group)
 		b.findings = append(b.findings, manifest.NewError(manifest.CodeTopicLoop,
@@ -126,7 +139,12 @@ func (b *builder) place(n *network, path []int) manifest.Position {
 			return s.Pos
 		}
 	}
-	return b.m.ValuePos("handler", h.ID, "on_error", "topic")
+	for _, c := range h.Caches {
+		if n.cache(c.CacheIndex) == path[0] {
+			return c.Pos
+		}
+	}
+	return b.m.ValuePos(h.Path("on_error", "topic")...)
 }
 
 // groups returns the strongly connected components that hold a cycle, each

@@ -75,6 +75,9 @@ func (t *Topology) Graph() *Graph {
 		g.add(Node{ID: "handler:" + h.ID, Kind: NodeHandler, Label: h.ID, Detail: mh.Module + "." + mh.Function, Sub: h.Sub})
 	}
 	for _, p := range t.Proxies {
+		if p.Cache || t.manifest.Proxies[p.Index].Pipe {
+			continue // the cache is a node, and the functions of a pipe are joined
+		}
 		g.add(Node{ID: "proxy:" + p.ID, Kind: NodeProxy, Label: p.ID, Sub: p.Sub})
 	}
 	for i := range t.Outputs {
@@ -158,7 +161,15 @@ func (g *grapher) edges(i int) {
 	for _, in := range h.Inputs {
 		from := ""
 		if in.Proxy {
-			from = "proxy:" + t.Proxies[in.Index].ID
+			p := &t.Proxies[in.Index]
+			switch {
+			case p.Cache:
+				from = p.ID
+			case t.manifest.Proxies[p.Index].Pipe:
+				from = "handler:" + t.Handlers[p.Writers[0]].ID
+			default:
+				from = "proxy:" + p.ID
+			}
 		} else {
 			from = g.endpoint(t.Sources[in.Index].Endpoint, h.Sub, h.ID)
 		}
@@ -166,6 +177,9 @@ func (g *grapher) edges(i int) {
 	}
 	for _, s := range h.Sinks {
 		e := Edge{From: self, Label: s.Name}
+		if s.Proxy && t.manifest.Proxies[t.Proxies[s.Index].Index].Pipe {
+			continue // its end has the edge
+		}
 		if s.Proxy {
 			e.To = "proxy:" + t.Proxies[s.Index].ID
 		} else {

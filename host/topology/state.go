@@ -72,10 +72,10 @@ func (t *Topology) calls(source int) []int {
 	}
 	add(t.Sources[source].Readers)
 	for n := 0; n < len(out); n++ {
-		for _, s := range t.Handlers[out[n]].Sinks {
-			if s.Proxy && !seen[s.Index] {
-				seen[s.Index] = true
-				add(t.Proxies[s.Index].Readers)
+		for _, to := range t.leads(out[n]) {
+			if !seen[to] {
+				seen[to] = true
+				add(t.Proxies[to].Readers)
 			}
 		}
 	}
@@ -240,7 +240,7 @@ func (b *builder) oneCluster() {
 				}
 			}
 			if d := t.Handlers[h].DeadLetters; d >= 0 {
-				check(h, &t.Outputs[d], b.m.ValuePos("handler", t.Handlers[h].ID, "on_error", "topic"), "dead letters")
+				check(h, &t.Outputs[d], b.m.ValuePos(b.m.Handlers[h].Path("on_error", "topic")...), "dead letters")
 			}
 		}
 	}

@@ -19,7 +19,7 @@ type Topology struct {
 	// Handlers has the order and indexes of the manifest's Handlers.
 	Handlers []Handler
 	// Proxies are in topological order: what is emitted into one never reaches
-	// one before it.
+	// one before it. The updates of caches that handlers read are among them.
 	Proxies []Proxy
 	// Outputs are the places outside the host that records go to, dead-letter
 	// topics included, in the order in which handlers name them first.
@@ -36,6 +36,9 @@ type Topology struct {
 	Home int
 
 	manifest *manifest.Manifest
+	// updates are the places in Proxies of the updates of caches, by the
+	// manifest's caches; -1 for those that nobody reads.
+	updates []int
 }
 
 // Source is one place that records come from.
@@ -109,13 +112,17 @@ type Sink struct {
 	Codec manifest.Codec
 }
 
-// Proxy passes records from handlers to handlers.
+// Proxy passes records from handlers to handlers: what is emitted into one of
+// the manifest's, or the updates of a cache.
 type Proxy struct {
+	// ID is "cache:ID" for the updates of a cache.
 	ID string
-	// Index is the proxy's place in the manifest's Proxies.
+	// Index is the proxy's place in the manifest's Proxies; where Cache is set,
+	// the cache's in its Caches.
 	Index int
-	// Writers are the handlers that emit into it, Readers those that get what
-	// was emitted, both in the manifest's order.
+	Cache bool
+	// Writers are the handlers that emit into it or write to the cache, Readers
+	// those that get that, both in the manifest's order.
 	Writers []int
 	Readers []Reader
 	Sub     int
@@ -200,6 +207,34 @@ func (b *builder) proxies() {
 	for i, p := range b.m.Proxies {
 		b.t.Proxies = append(b.t.Proxies, Proxy{ID: p.ID, Index: i})
 	}
+	b.t.updates = make([]int, len(b.m.Caches))
+	for i := range b.t.updates {
+		b.t.updates[i] = -1
+	}
+	for _, h := range b.m.Handlers {
+		for _, e := range h.Sources {
+			if e.Kind == manifest.EndpointCache && b.t.updates[e.Index] < 0 {
+				b.t.updates[e.Index] = len(b.t.Proxies)
+				b.t.Proxies = append(b.t.Proxies, Proxy{ID: e.Text, Index: e.Index, Cache: true})
+			}
+		}
+	}
+}
+
+// leads lists the places in Proxies that a call of a handler can feed.
+func (t *Topology) leads(handler int) []int {
+	var out []int
+	for _, s := range t.Handlers[handler].Sinks {
+		if s.Proxy {
+			out = append(out, s.Index)
+		}
+	}
+	for _, c := range t.Handlers[handler].Caches {
+		if at := t.updates[c]; at >= 0 {
+			out = append(out, at)
+		}
+	}
+	return out
 }
 
 // handler adds one handler with its ends.
@@ -208,10 +243,14 @@ func (b *builder) handler(i int) {
 	h := Handler{ID: mh.ID, DeadLetters: -1}
 	for pos, e := range mh.Sources {
 		r := Reader{Handler: i, Position: pos}
-		if e.Kind == manifest.EndpointProxy {
-			p := &b.t.Proxies[e.Index]
+		if e.Kind == manifest.EndpointProxy || e.Kind == manifest.EndpointCache {
+			at := e.Index
+			if e.Kind == manifest.EndpointCache {
+				at = b.t.updates[e.Index]
+			}
+			p := &b.t.Proxies[at]
 			p.Readers = append(p.Readers, r)
-			h.Inputs = append(h.Inputs, Input{Proxy: true, Index: e.Index})
+			h.Inputs = append(h.Inputs, Input{Proxy: true, Index: at})
 			continue
 		}
 		key := e.Key()
@@ -249,12 +288,16 @@ func (b *builder) handler(i int) {
 	h.Mixed = bytes && values
 	for _, c := range mh.Caches {
 		h.Caches = append(h.Caches, c.CacheIndex)
+		if at := b.t.updates[c.CacheIndex]; at >= 0 {
+			p := &b.t.Proxies[at]
+			p.Writers = append(p.Writers, i)
+		}
 	}
 	if at := mh.OnError.TopicIndex; at >= 0 && mh.OnError.Policy == manifest.PolicyDLQ {
 		topic := &b.m.Topics[at]
 		h.DeadLetters = b.output(manifest.Endpoint{
 			Kind: manifest.EndpointTopic, Text: topic.ID, Index: at, Codec: topic.Codec,
-			Pos: b.m.ValuePos("handler", mh.ID, "on_error", "topic"),
+			Pos: b.m.ValuePos(mh.Path("on_error", "topic")...),
 		})
 		o := &b.t.Outputs[h.DeadLetters]
 		o.DeadLetters = append(o.DeadLetters, i)
@@ -297,9 +340,9 @@ func (b *builder) orderProxies() {
 		waiting[next], done[next] = -1, true
 		order = append(order, next)
 		for _, r := range t.Proxies[next].Readers {
-			for _, s := range t.Handlers[r.Handler].Sinks {
-				if s.Proxy && !done[s.Index] {
-					waiting[s.Index]--
+			for _, to := range t.leads(r.Handler) {
+				if !done[to] {
+					waiting[to]--
 				}
 			}
 		}
@@ -310,6 +353,11 @@ func (b *builder) orderProxies() {
 		place[old], sorted[at] = at, t.Proxies[old]
 	}
 	t.Proxies = sorted
+	for c, at := range t.updates {
+		if at >= 0 {
+			t.updates[c] = place[at]
+		}
+	}
 	for i := range t.Handlers {
 		h := &t.Handlers[i]
 		for j := range h.Inputs {

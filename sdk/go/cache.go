@@ -22,10 +22,7 @@ import (
 // Errors tell why the host did not do it: a key that is not of the cache's
 // type, a write to a global cache, a limit of the record. A limit fails the
 // record whatever its handler returns.
-type CacheRef struct {
-	name  string
-	index int
-}
+type CacheRef struct{ ref }
 
 // cacheRefs counts the declared caches: a CacheRef's index is its number.
 var cacheRefs int
@@ -35,7 +32,7 @@ var cacheRefs int
 func Cache(name string) *CacheRef {
 	mustName("slip.Cache", name)
 	cacheRefs++
-	return &CacheRef{name: name, index: cacheRefs - 1}
+	return &CacheRef{ref{name: name, index: cacheRefs - 1}}
 }
 
 // Name returns the name given to [Cache].
@@ -44,7 +41,7 @@ func (k *CacheRef) Name() string { return k.name }
 func (k *CacheRef) bind(h *handler) {
 	h.clash("caches", k.name, h.desc.Caches)
 	h.desc.Caches = append(h.desc.Caches, k.name)
-	h.caches = append(h.caches, k)
+	h.caches = append(h.caches, k.ref)
 }
 
 // minRoom is how many bytes of the arena the host is offered for a value

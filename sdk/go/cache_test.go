@@ -53,6 +53,14 @@ func (h *stateful) CacheGetMany(cache int32, request, buf []byte) int64 {
 
 func (h *stateful) Savepoint(op int32) int32 { return h.Store.Savepoint(op) }
 
+func (h *stateful) CheckpointHeartbeat(checkpoint int32, request, buf []byte) int64 {
+	return h.recorder.CheckpointHeartbeat(checkpoint, request, buf)
+}
+
+func (h *stateful) CheckpointPulse(checkpoint int32, request, buf []byte) int64 {
+	return h.recorder.CheckpointPulse(checkpoint, request, buf)
+}
+
 func (h *stateful) StreamTime() int64 { return h.Store.StreamTime() }
 
 // withCaches returns an instance whose handler is fn, and its host with the

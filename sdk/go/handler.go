@@ -27,9 +27,11 @@ type Binding interface {
 type handler struct {
 	desc   abi.HandlerDesc
 	fn     Func
-	sinks  []*SinkRef
-	caches []*CacheRef
 	params []*param
+	// sinks, caches and checkpoints are those that desc names.
+	sinks, caches, checkpoints []ref
+	// takers handle kinds beside records.
+	takers []*taker
 }
 
 // registry holds the handlers in the order of registration. It is filled by
@@ -40,13 +42,14 @@ var registry []*handler
 // `function`. It is called from an init function. What fn uses must be among
 // bindings: the host checks a manifest against it before any record flows.
 //
-// An empty or doubled name, a nil function and two bindings of one kind with
-// the same name are mistakes in the program: Handle panics.
+// fn may be nil for a handler that takes no records but what its bindings
+// bring, such as [CheckpointRef.DowntimeCheck].
+//
+// An empty or doubled name, a nil function without such bindings and two
+// bindings of one kind with the same name are mistakes in the program: Handle
+// panics.
 func Handle(name string, fn Func, bindings ...Binding) {
 	mustName("slip.Handle", name)
-	if fn == nil {
-		panic("slip.Handle: handler " + name + " has no function")
-	}
 	if findHandler(name) != nil {
 		panic("slip.Handle: two handlers are named " + name)
 	}
@@ -54,7 +57,18 @@ func Handle(name string, fn Func, bindings ...Binding) {
 	for _, b := range bindings {
 		b.bind(h)
 	}
+	if fn == nil {
+		if len(h.takers) == 0 {
+			panic("slip.Handle: handler " + name + " has no function")
+		}
+		h.fn = noRecords
+	}
 	registry = append(registry, h)
+}
+
+// noRecords is the function of a handler that has none.
+func noRecords(c *Call, _ Record) error {
+	return &recordError{code: abi.CodeUnbound, text: "handler \"" + c.b.h.desc.Name + "\" takes no records"}
 }
 
 // mustName panics unless name is a name as the ABI has them.

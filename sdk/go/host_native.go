@@ -14,6 +14,8 @@ type hostState struct {
 
 func init() {
 	link.New = func(h link.Host) link.Guest { return &native{instance{hostState: hostState{h}}} }
+	link.MarkerOf = func(marker any) abi.Marker { return marker.(Marker).m }
+	link.Marker = func(m abi.Marker) any { return Marker{m} }
 }
 
 // native gives an instance's entry points to package sliptest.
@@ -66,5 +68,17 @@ func hostCacheGetMany(in *instance, cache int32, request, buf []byte) int64 {
 func hostSavepoint(in *instance, op int32) int32 { return in.host.Savepoint(op) }
 
 func hostStreamTime(in *instance) int64 { return in.host.StreamTime() }
+
+func hostCheckpointHeartbeat(in *instance, checkpoint int32, request, buf []byte) int64 {
+	return in.host.CheckpointHeartbeat(checkpoint, request, buf)
+}
+
+func hostCheckpointPulse(in *instance, checkpoint int32, request, buf []byte) int64 {
+	return in.host.CheckpointPulse(checkpoint, request, buf)
+}
+
+func hostSeek(in *instance, source, partition int32, offset int64) int32 {
+	return in.host.Seek(source, partition, offset)
+}
 
 func hostFuelMark(in *instance) { in.host.FuelMark() }

@@ -95,6 +95,17 @@ func importSavepoint(op int32) int32
 //go:wasmimport sliphost_v1 stream_time
 func importStreamTime() int64
 
+//go:wasmimport sliphost_v1 checkpoint_heartbeat
+//go:noescape
+func importCheckpointHeartbeat(checkpoint int32, request unsafe.Pointer, rlen int32, buf unsafe.Pointer, capacity int32) int64
+
+//go:wasmimport sliphost_v1 checkpoint_pulse
+//go:noescape
+func importCheckpointPulse(checkpoint int32, request unsafe.Pointer, rlen int32, buf unsafe.Pointer, capacity int32) int64
+
+//go:wasmimport sliphost_v1 seek
+func importSeek(source, partition int32, offset int64) int32
+
 //go:wasmimport sliphost_v1 fuel_mark
 func importFuelMark()
 
@@ -135,6 +146,18 @@ func hostCacheGetMany(_ *instance, cache int32, request, buf []byte) int64 {
 func hostSavepoint(_ *instance, op int32) int32 { return importSavepoint(op) }
 
 func hostStreamTime(_ *instance) int64 { return importStreamTime() }
+
+func hostCheckpointHeartbeat(_ *instance, checkpoint int32, request, buf []byte) int64 {
+	return importCheckpointHeartbeat(checkpoint, ptr(request), int32(len(request)), ptr(buf), int32(len(buf)))
+}
+
+func hostCheckpointPulse(_ *instance, checkpoint int32, request, buf []byte) int64 {
+	return importCheckpointPulse(checkpoint, ptr(request), int32(len(request)), ptr(buf), int32(len(buf)))
+}
+
+func hostSeek(_ *instance, source, partition int32, offset int64) int32 {
+	return importSeek(source, partition, offset)
+}
 
 func hostFuelMark(_ *instance) { importFuelMark() }
 

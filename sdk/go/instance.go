@@ -66,9 +66,10 @@ type binding struct {
 	h    *handler
 	name string
 	// sinkIDs, cacheIDs and params are indexed by a Ref's number; -1 is unbound.
-	sinkIDs, cacheIDs []int32
-	params            []paramValue
-	sinks, sources    []abi.Endpoint
+	sinkIDs, cacheIDs, checkpointIDs []int32
+
+	params         []paramValue
+	sinks, sources []abi.Endpoint
 	// every is the endpoint that stands for all sinks, nil if they differ.
 	every *abi.Endpoint
 }
@@ -104,17 +105,18 @@ func (b *binding) set(m *abi.Binding) *recordError {
 		return &recordError{code: abi.CodeUnbound, text: "the module has no handler \"" + m.Function + "\""}
 	}
 	b.h, b.name, b.sinks, b.sources = h, m.Name, m.Sinks, m.Sources
-	b.sinkIDs, b.cacheIDs, b.params = unbound(sinkRefs), unbound(cacheRefs), make([]paramValue, paramRefs)
-	for _, s := range h.sinks {
-		if !place(b.sinkIDs, s.index, len(m.Sinks), func(i int) bool { return m.Sinks[i].Name == s.name }) {
-			return b.missing("sink", s.name)
-		}
+	var err *recordError
+	if b.sinkIDs, err = b.place("sink", sinkRefs, h.sinks, len(m.Sinks), func(i int) string { return m.Sinks[i].Name }); err != nil {
+		return err
 	}
-	for _, k := range h.caches {
-		if !place(b.cacheIDs, k.index, len(m.Caches), func(i int) bool { return m.Caches[i] == k.name }) {
-			return b.missing("cache", k.name)
-		}
+	if b.cacheIDs, err = b.place("cache", cacheRefs, h.caches, len(m.Caches), func(i int) string { return m.Caches[i] }); err != nil {
+		return err
 	}
+	if b.checkpointIDs, err = b.place("checkpoint", checkpointRefs, h.checkpoints,
+		len(m.Checkpoints), func(i int) string { return m.Checkpoints[i] }); err != nil {
+		return err
+	}
+	b.params = make([]paramValue, paramRefs)
 	for _, p := range h.params {
 		for i := range m.Params {
 			if m.Params[i].Name != p.desc.Name {
@@ -143,23 +145,25 @@ func (b *binding) set(m *abi.Binding) *recordError {
 	return nil
 }
 
-func unbound(n int) []int32 {
-	ids := make([]int32, n)
+// place returns the positions of refs among the names of a binding, by the
+// refs' numbers, of which there are total; -1 where there is none.
+func (b *binding) place(kind string, total int, refs []ref, names int, name func(i int) string) ([]int32, *recordError) {
+	ids := make([]int32, total)
 	for i := range ids {
 		ids[i] = -1
 	}
-	return ids
-}
-
-// place stores at ids[index] the first of n positions that matches.
-func place(ids []int32, index, n int, matches func(int) bool) bool {
-	for i := range n {
-		if matches(i) {
-			ids[index] = int32(i)
-			return true
+	for _, r := range refs {
+		for i := range names {
+			if name(i) == r.name {
+				ids[r.index] = int32(i)
+				break
+			}
+		}
+		if ids[r.index] < 0 {
+			return nil, b.missing(kind, r.name)
 		}
 	}
-	return false
+	return ids, nil
 }
 
 func (b *binding) missing(kind, name string) *recordError {
@@ -182,6 +186,10 @@ func (in *instance) process(handler int32, msg []byte) []byte {
 	head := &in.head
 	size := quickHeader(msg, head)
 	if size == 0 || handler < 0 || int(handler) >= len(in.bindings) || !records(head.Kind) {
+		if t := in.taker(handler, msg); t != nil {
+			t.run(t, in, &in.bindings[handler], msg)
+			return r.bytes()
+		}
 		var err error
 		if size, err = in.readHeader(handler, msg, head); err != nil {
 			r.begin(0)
@@ -207,7 +215,7 @@ func (in *instance) readHeader(handler int32, msg []byte, head *abi.BatchHeader)
 	}
 	if kind := kindOfBatch(msg); !records(kind) {
 		return 0, &recordError{code: abi.CodeUnbound, text: "handler \"" + in.bindings[handler].h.desc.Name +
-			"\" takes records only, not a batch of kind " + strconv.Itoa(int(kind))}
+			"\" takes no message of kind " + strconv.Itoa(int(kind))}
 	}
 	in.reader.Reset(msg)
 	abi.ReadBatchHeader(&in.reader, head)
@@ -276,10 +284,7 @@ func (in *instance) run(b *binding, msg []byte) {
 			err, c.err = c.err, nil
 		}
 		if err != nil {
-			if in.touched {
-				in.swept = in.swept[:0]
-				hostSavepoint(in, abi.SavepointRollbackRecord)
-			}
+			in.undo()
 			r.fail(err)
 		} else {
 			r.succeed()

@@ -23,6 +23,9 @@ type recorder struct {
 	full      bool
 	in        *instance
 	onMark    func()
+	// answer is what checkpoints answer, sought what was sought.
+	answer []byte
+	sought []abi.Position
 }
 
 func (h *recorder) Flush(b []byte) int32 {
@@ -45,6 +48,21 @@ func (h *recorder) CacheScan(int32, []byte, []byte) int64       { return abi.Res
 func (h *recorder) CacheGetMany(int32, []byte, []byte) int64    { return abi.ResultUnbound }
 func (h *recorder) Savepoint(int32) int32                       { h.rollbacks++; return 0 }
 func (h *recorder) StreamTime() int64                           { return 7 }
+func (h *recorder) CheckpointHeartbeat(_ int32, _, buf []byte) int64 {
+	copy(buf, h.answer)
+	return int64(len(h.answer))
+}
+
+func (h *recorder) CheckpointPulse(_ int32, _, buf []byte) int64 {
+	copy(buf, h.answer)
+	return int64(len(h.answer))
+}
+
+func (h *recorder) Seek(source, partition int32, offset int64) int32 {
+	h.sought = append(h.sought, abi.Position{Source: source, Partition: partition, Offset: offset})
+	return 0
+}
+
 func (h *recorder) FuelMark() {
 	h.marks++
 	if h.onMark != nil {
@@ -62,7 +80,7 @@ func one(t testing.TB, fn Func, bindings ...Binding) (*instance, *recorder) {
 	before := registry
 	registry = []*handler{h}
 	defer func() { registry = before }()
-	b := abi.Binding{Function: "f", Name: "id", Caches: h.desc.Caches, Sources: []abi.Endpoint{{Name: "in"}}}
+	b := abi.Binding{Function: "f", Name: "id", Caches: h.desc.Caches, Checkpoints: h.desc.Checkpoints, Sources: []abi.Endpoint{{Name: "in"}}}
 	for _, s := range append(h.desc.Sinks, "x", "y") {
 		b.Sinks = append(b.Sinks, abi.Endpoint{Name: s})
 	}
@@ -257,7 +275,7 @@ func TestOtherKindsAreAnsweredUnbound(t *testing.T) {
 		{0x92, 0xcd, 0x01, 0x2c, 0x00}, // kind 300
 	} {
 		_, failed := stream(t, in.process(0, msg))
-		if !strings.Contains(failed[0], "takes records only") || in.progress[progressDone] != 1 {
+		if !strings.Contains(failed[0], "takes no message of kind") || in.progress[progressDone] != 1 {
 			t.Errorf("%x: %v, progress %v", msg, failed, in.progress)
 		}
 	}

@@ -27,6 +27,13 @@ func (r *Record) Topic() string {
 	return r.endpoint().Name
 }
 
+// Replayed says whether the record was delivered to this handler before and
+// comes again because a checkpoint's handler sought back to it.
+func (r *Record) Replayed() bool {
+	r.call.check()
+	return r.call.in.head.Kind == abi.KindReplayed
+}
+
 // Headers returns the record's headers.
 func (r *Record) Headers() Headers {
 	r.call.check()

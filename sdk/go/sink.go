@@ -4,7 +4,11 @@ import "github.com/sliphost/sliphost/abi"
 
 // SinkRef is a sink that handlers emit to by name. It is declared once, as a
 // package variable, and bound to handlers by [Handle].
-type SinkRef struct {
+type SinkRef struct{ ref }
+
+// ref is a name that a module declares; index is its number among those of its
+// sort. It is no Binding: what a handler lists is linked into every module.
+type ref struct {
 	name  string
 	index int
 }
@@ -17,7 +21,7 @@ var sinkRefs int
 func Sink(name string) *SinkRef {
 	mustName("slip.Sink", name)
 	sinkRefs++
-	return &SinkRef{name: name, index: sinkRefs - 1}
+	return &SinkRef{ref{name: name, index: sinkRefs - 1}}
 }
 
 // Name returns the name given to [Sink].
@@ -26,7 +30,7 @@ func (s *SinkRef) Name() string { return s.name }
 func (s *SinkRef) bind(h *handler) {
 	h.clash("sinks", s.name, h.desc.Sinks)
 	h.desc.Sinks = append(h.desc.Sinks, s.name)
-	h.sinks = append(h.sinks, s)
+	h.sinks = append(h.sinks, s.ref)
 }
 
 // Emit emits one record to this sink alone; see [Call.Emit].

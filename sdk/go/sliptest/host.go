@@ -20,6 +20,11 @@ type host struct {
 	// times are the timestamps of the batch, which is of this partition.
 	times     []int64
 	partition int32
+	// base is the offset of the first record, -1 if there are no records.
+	base int64
+	// seeks are those of the call, which events allows.
+	seeks  []abi.Position
+	events bool
 	// begun is the number of records of the batch that the store knows of, and
 	// limited the positions of those that reached a limit.
 	begun   int
@@ -36,7 +41,8 @@ func (h *host) current() uint32 { return h.progress[abi.ProgressCurrentAt/4] }
 // begin prepares for a batch whose records have these timestamps.
 func (h *host) begin(partition int32, times []int64) {
 	clear(h.progress[abi.ProgressCurrentAt/4:])
-	h.flushed, h.logs = nil, nil
+	h.flushed, h.logs, h.seeks = nil, nil, nil
+	h.base, h.events, h.Store.Quiet = -1, false, false
 	h.partition, h.times, h.begun, h.limited = partition, times, 0, map[int32]bool{}
 }
 
@@ -62,6 +68,7 @@ func (h *host) reach(n int) {
 // state returns the store at the record now handled.
 func (h *host) state() *memory.Store {
 	h.reach(int(h.current()) + 1)
+	h.Store.At = abi.Position{Partition: h.partition, Offset: h.base + int64(h.current())}
 	return h.Store
 }
 
@@ -110,6 +117,25 @@ func (h *host) Savepoint(op int32) int32 { return h.state().Savepoint(op) }
 func (h *host) StreamTime() int64 { return h.state().StreamTime() }
 
 func (h *host) FuelMark() {}
+
+func (h *host) CheckpointHeartbeat(checkpoint int32, request, buf []byte) int64 {
+	return h.state().CheckpointHeartbeat(checkpoint, request, buf)
+}
+
+func (h *host) CheckpointPulse(checkpoint int32, request, buf []byte) int64 {
+	return h.state().CheckpointPulse(checkpoint, request, buf)
+}
+
+func (h *host) Seek(source, partition int32, offset int64) int32 {
+	switch {
+	case !h.events || source != 0:
+		return abi.ResultUnbound
+	case offset < -2:
+		return abi.ResultInvalid
+	}
+	h.seeks = append(h.seeks, abi.Position{Source: source, Partition: partition, Offset: offset})
+	return 0
+}
 
 // bindCaches makes the store for the caches that the handler declares.
 func (s *setup) bindCaches(names []string) (*memory.Store, error) {

@@ -14,6 +14,9 @@ type Record struct {
 	// Timestamp is in milliseconds since 1970; -1 for none.
 	Timestamp int64
 	Partition int32
+	// Replayed has the handler get the record as one that comes again after a
+	// seek.
+	Replayed bool
 }
 
 // Header is a record header; a nil value is absent.
@@ -32,6 +35,17 @@ type Result struct {
 	Outputs []Output
 	Errors  []Error
 	Logs    []Log
+	// Seeks are those that calls of kinds downtime and recovery made; only the
+	// last of a partition counts.
+	Seeks []Seek
+}
+
+// Seek says that a partition of a source is to be read again from an offset on,
+// slip.Beginning or slip.End.
+type Seek struct {
+	Source    string
+	Partition int32
+	Offset    int64
 }
 
 // Output is one record that a handler emitted to one sink: what goes to every
@@ -71,22 +85,19 @@ type Log struct {
 }
 
 // Send hands records to the handler and returns what became of them. Records
-// of one partition that follow each other are one batch.
+// of one partition that follow each other are one batch, unless some are
+// replayed and some are not.
 func (h *Harness) Send(records ...Record) *Result {
-	if h.t != nil {
-		h.t.Helper()
-	}
+	h.help()
 	res := &Result{}
 	for from := 0; from < len(records); {
 		to := from + 1
-		for to < len(records) && to-from < abi.MaxBatch && records[to].Partition == records[from].Partition {
+		for to < len(records) && to-from < abi.MaxBatch && records[to].Partition == records[from].Partition &&
+			records[to].Replayed == records[from].Replayed {
 			to++
 		}
 		if err := h.batch(records, from, to, res); err != nil {
-			if h.t == nil {
-				panic("sliptest: " + err.Error())
-			}
-			h.t.Fatal(err)
+			h.end(err)
 		}
 		from = to
 	}
@@ -96,8 +107,12 @@ func (h *Harness) Send(records ...Record) *Result {
 // batch sends records[from:to], which are of one partition.
 func (h *Harness) batch(records []Record, from, to int, res *Result) error {
 	first := &records[from]
+	kind := abi.KindRecords
+	if first.Replayed {
+		kind = abi.KindReplayed
+	}
 	msg := abi.AppendBatchHeader(nil, &abi.BatchHeader{
-		Kind: abi.KindRecords, Partition: first.Partition,
+		Kind: kind, Partition: first.Partition,
 		BaseOffset: h.offset, BaseTimestamp: first.Timestamp, Count: int32(to - from),
 	})
 	var times []int64
@@ -121,8 +136,9 @@ func (h *Harness) batch(records []Record, from, to int, res *Result) error {
 		msg = abi.AppendRecord(msg, int64(i-from), r.Timestamp-first.Timestamp, key, value, headers)
 		times = append(times, r.Timestamp)
 	}
-	h.offset += int64(to - from)
 	h.host.begin(first.Partition, times)
+	h.host.base = h.offset
+	h.offset += int64(to - from)
 	reply := h.guest.Process(0, msg)
 	h.host.end()
 	if done := h.host.progress[abi.ProgressDoneAt/4]; done != uint32(to-from) {

@@ -20,6 +20,7 @@ import (
 
 	"github.com/sliphost/sliphost/abi"
 	"github.com/sliphost/sliphost/sdk/go/internal/link"
+	"github.com/sliphost/sliphost/sdk/go/internal/memory"
 )
 
 // Harness is one handler bound to an in-memory host. It keeps caches, metrics
@@ -32,6 +33,9 @@ type Harness struct {
 	binding abi.Binding
 	codecs  codecs
 	offset  int64
+	flags   abi.HandlerFlag
+	// told is how many events of each checkpoint the handler was told.
+	told []int
 }
 
 // codecs names the codecs of the source's key and value and of the sinks'.
@@ -52,6 +56,8 @@ type setup struct {
 	keys      map[string]string
 	global    map[string]bool
 	staged    int
+
+	checkpoints map[string]*memory.Checkpoint
 }
 
 // Param gives a parameter a value: a string, int, int64, float64 or bool.
@@ -114,6 +120,7 @@ func Start(name string, options ...Option) (*Harness, error) {
 	s := setup{
 		params: map[string]any{}, overrides: map[string]string{}, source: "in", key: "raw", val: "raw",
 		keys: map[string]string{}, global: map[string]bool{},
+		checkpoints: map[string]*memory.Checkpoint{},
 	}
 	for _, o := range options {
 		o(&s)
@@ -125,7 +132,10 @@ func Start(name string, options ...Option) (*Harness, error) {
 	if host.Store, err = s.bindCaches(desc.Caches); err != nil {
 		return nil, fmt.Errorf("handler %q: %w", name, err)
 	}
-	h := &Harness{guest: guest, host: host, binding: b, codecs: used}
+	if host.Checkpoints, err = s.bindCheckpoints(desc.Checkpoints); err != nil {
+		return nil, fmt.Errorf("handler %q: %w", name, err)
+	}
+	h := &Harness{guest: guest, host: host, binding: b, codecs: used, flags: desc.Flags, told: make([]int, len(desc.Checkpoints))}
 	if err := h.init(); err != nil {
 		return nil, err
 	}

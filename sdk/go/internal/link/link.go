@@ -19,6 +19,9 @@ type Host interface {
 	CacheGetMany(cache int32, request, buf []byte) int64
 	Savepoint(op int32) int32
 	StreamTime() int64
+	CheckpointHeartbeat(checkpoint int32, request, buf []byte) int64
+	CheckpointPulse(checkpoint int32, request, buf []byte) int64
+	Seek(source, partition int32, offset int64) int32
 	FuelMark()
 }
 
@@ -34,3 +37,10 @@ type Guest interface {
 // New returns a new instance of the handlers that this program registers. Set
 // by package slip.
 var New func(Host) Guest
+
+// MarkerOf returns what a slip.Marker holds, Marker a slip.Marker that holds m.
+// Set by package slip.
+var (
+	MarkerOf func(marker any) abi.Marker
+	Marker   func(m abi.Marker) any
+)

@@ -25,6 +25,11 @@ type Store struct {
 	// Staged is the most bytes of keys and values that a record may write; 0 is
 	// no limit.
 	Staged int
+	// Checkpoints are those of the handler, and At is where the present record
+	// stands. Quiet says that checkpoints must not be called now.
+	Checkpoints []*Checkpoint
+	At          abi.Position
+	Quiet       bool
 
 	caches    []Cache
 	parts     map[int32]*part
@@ -93,6 +98,12 @@ func (s *Store) End() (limited bool) {
 	if s.limited {
 		s.undo(mark{})
 	}
+	for _, k := range s.Checkpoints {
+		if s.limited {
+			k.undo()
+		}
+		k.settle()
+	}
 	limited = s.limited
 	s.journal, s.marks, s.staged, s.limited = s.journal[:0], s.marks[:0], 0, false
 	return limited
@@ -155,6 +166,9 @@ func (s *Store) limit() int32 {
 // StreamTime is import stream_time.
 func (s *Store) StreamTime() int64 { return s.now.stream }
 
+// StreamTimeOf is the stream time of a partition.
+func (s *Store) StreamTimeOf(partition int32) int64 { return s.part(partition).stream }
+
 // Savepoint is import savepoint.
 func (s *Store) Savepoint(op int32) int32 {
 	n := len(s.marks)
@@ -166,6 +180,9 @@ func (s *Store) Savepoint(op int32) int32 {
 		s.marks = append(s.marks, mark{len(s.journal), s.staged})
 	case op == abi.SavepointRollbackRecord:
 		s.undo(mark{})
+		for _, k := range s.Checkpoints {
+			k.undo()
+		}
 		s.marks = s.marks[:0]
 	case n == 0 || op != abi.SavepointRelease && op != abi.SavepointRollback:
 		return abi.ResultInvalid

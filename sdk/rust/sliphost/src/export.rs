@@ -48,6 +48,8 @@ pub enum ItemKind {
     Cache,
     Sink,
     Options,
+    /// Takes messages that are not records.
+    Event,
 }
 
 /// Something that a handler uses. What only some kinds need is behind this
@@ -80,13 +82,19 @@ pub trait Item: Sync {
     fn options(&self) -> Options {
         Options::new()
     }
+
+    /// Takes a message of a kind that is not laid out as records, as a handler
+    /// takes a record; false if it does not take that kind.
+    fn take(&self, _call: &mut Call, _kind: u64, _message: &[u8]) -> Result<bool> {
+        Ok(false)
+    }
 }
 
 /// Properties of a handler, listed in [`export!`](crate::export) beside what it
 /// uses: `"f" => f, Options::new().stateless()`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    flags: u64,
+    pub(crate) flags: u64,
     state_version: u64,
 }
 
@@ -95,6 +103,14 @@ impl Options {
     pub const fn new() -> Self {
         Options {
             flags: 0,
+            state_version: 0,
+        }
+    }
+
+    /// A flag of the handler's description alone.
+    pub(crate) const fn flag(flags: u64) -> Self {
+        Options {
+            flags,
             state_version: 0,
         }
     }

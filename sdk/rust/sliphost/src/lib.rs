@@ -39,6 +39,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod abi;
+mod advance;
 mod binding;
 mod cache;
 mod call;
@@ -62,6 +63,7 @@ mod window;
 pub mod wire;
 pub mod zz_abi;
 
+pub use advance::{Advance, OnAdvance};
 pub use cache::{Cache, Entry, FromKey, Key, KeyRange, Scan};
 pub use call::{Call, Level};
 pub use error::{Error, Result};

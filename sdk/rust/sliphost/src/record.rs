@@ -22,6 +22,7 @@ pub struct Record<'a> {
     pub(crate) offset: i64,
     pub(crate) partition: i32,
     pub(crate) source: i32,
+    pub(crate) replayed: bool,
     /// The timestamp is not the input's, and -1 is a time like any other.
     pub(crate) dated: bool,
     pub(crate) bound: &'a Bound,
@@ -79,6 +80,13 @@ impl<'a> Record<'a> {
     #[inline]
     pub fn partition(&self) -> i32 {
         self.partition
+    }
+
+    /// Whether the record was delivered to this handler before and comes again
+    /// because a checkpoint's handler sought back to it.
+    #[inline]
+    pub fn replayed(&self) -> bool {
+        self.replayed
     }
 
     /// The name of the source the record came from, as the manifest has it: the

@@ -76,7 +76,8 @@ impl Runtime {
         self.call.reply.reset();
         let mut r = Reader::new(message);
         match self.accept(handler, message, &mut r) {
-            Ok((bound, head)) => self.run(bound, &head, &mut r),
+            Ok((bound, Some(head))) => self.run(bound, &head, &mut r),
+            Ok((bound, None)) => self.take(bound, message),
             Err(e) => {
                 self.call.reply.begin(0);
                 self.call.reply.fail(&e);
@@ -91,41 +92,79 @@ impl Runtime {
         handler: u32,
         message: &[u8],
         r: &mut Reader<'_>,
-    ) -> Result<(&'static Bound, BatchHeader), Error> {
+    ) -> Result<(&'static Bound, Option<BatchHeader>), Error> {
         if let Some(bound) = self.bindings.get(handler as usize) {
             if let Some((head, n)) = BatchHeader::quick(message) {
                 r.pass(n);
-                return Ok((bound, head));
+                return Ok((bound, Some(head)));
             }
         }
         self.accept_any(handler, message, r)
     }
 
-    /// [`Runtime::accept`] for every form.
+    /// [`Runtime::accept`] for every form; without a head the message is not
+    /// laid out as records.
     #[cold]
     fn accept_any(
         &self,
         handler: u32,
         message: &[u8],
         r: &mut Reader<'_>,
-    ) -> Result<(&'static Bound, BatchHeader), Error> {
+    ) -> Result<(&'static Bound, Option<BatchHeader>), Error> {
         let bound = *self
             .bindings
             .get(handler as usize)
             .ok_or_else(|| Error::coded(CODE_UNBOUND, "no handler has this number"))?;
-        let known = [KIND_RECORDS, KIND_REPLAYED, KIND_TIMER];
+        let records = [KIND_RECORDS, KIND_REPLAYED, KIND_TIMER];
         match message_kind(message) {
-            Some(kind) if !known.contains(&kind) => {
-                let why = ["handler \"", bound.handler.name, "\" takes records only"];
-                return Err(Error::coded(CODE_UNBOUND, join(&why)));
-            }
+            Some(kind) if !records.contains(&kind) => return Ok((bound, None)),
             _ => {}
         }
         let head = BatchHeader::read(r);
         match r.err() {
             Some(e) => Err(unreadable(e.want)),
-            None => Ok((bound, head)),
+            None => Ok((bound, Some(head))),
         }
+    }
+
+    /// Handles a message of a kind that is not laid out as records: a batch of
+    /// one.
+    #[cold]
+    fn take(&mut self, bound: &'static Bound, message: &[u8]) {
+        let kind = message_kind(message).unwrap_or(KIND_RECORDS);
+        let call = &mut self.call;
+        call.bound = bound;
+        // The partition may not be known, so nothing is concluded from what was
+        // removed from windows before.
+        call.partition = -1;
+        call.swept.clear();
+        call.reply.begin(0);
+        if self.metered {
+            abi::fuel_mark();
+        }
+        abi::begin_record(0);
+        let mut taken = Ok(false);
+        for item in bound.handler.items {
+            match item.take(call, kind, message) {
+                Ok(more) => taken = taken.map(|t| t || more),
+                Err(e) => taken = Err(e),
+            }
+            if taken.is_err() || call.failure().is_some() {
+                break;
+            }
+        }
+        let result = match taken {
+            Ok(false) if call.failure().is_none() => {
+                let why = [
+                    "handler \"",
+                    bound.handler.name,
+                    "\" takes no message of this kind",
+                ];
+                Err(Error::coded(CODE_UNBOUND, join(&why)))
+            }
+            result => result.map(drop),
+        };
+        call.finish(result);
     }
 
     fn run(&mut self, bound: &'static Bound, head: &BatchHeader, r: &mut Reader<'_>) {
@@ -151,6 +190,7 @@ impl Runtime {
                 offset: head.base_offset.wrapping_add(raw.offset_delta),
                 partition: head.partition,
                 source: head.source,
+                replayed: head.kind == KIND_REPLAYED,
                 dated: false,
                 bound,
             };
@@ -164,7 +204,7 @@ impl Runtime {
 }
 
 #[cold]
-fn unreadable(want: &'static str) -> Error {
+pub(crate) fn unreadable(want: &'static str) -> Error {
     Error::coded(CODE_MESSAGE, join(&["batch: want ", want]))
 }
 

@@ -304,7 +304,7 @@ fn what_cannot_be_handled_is_answered() {
     Selftest::default().append(&mut selftest);
     for message in [advance, selftest] {
         let all = results(runtime.process(0, &message));
-        let why = "handler \"emit\" takes records only";
+        let why = "handler \"emit\" takes no message of this kind";
         assert_eq!(all, [(0, STATUS_ERROR, 0, CODE_UNBOUND, why.to_owned())]);
         assert_eq!(word(2), 1);
     }

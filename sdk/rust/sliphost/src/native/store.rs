@@ -152,7 +152,7 @@ impl Store {
         *time = timestamp.max(*time);
     }
 
-    pub(super) fn stream_time(&self) -> i64 {
+    pub(crate) fn stream_time(&self) -> i64 {
         let time = self.stream_times.get(&self.partition);
         time.copied().unwrap_or(-1)
     }

@@ -54,12 +54,12 @@ struct Port {
 #[derive(Debug)]
 pub struct Harness {
     handlers: &'static [Handler],
-    function: String,
+    pub(super) function: String,
     params: Vec<(String, Vec<u8>)>,
     source: Port,
-    partition: i32,
+    pub(super) partition: i32,
     sinks: Vec<Port>,
-    host: Host,
+    pub(super) host: Host,
     running: Option<Runtime>,
     /// The bound sinks, by id.
     bound: Vec<Port>,
@@ -206,12 +206,18 @@ impl Harness {
     /// As [`Harness::send`].
     pub fn send_batch(&mut self, records: Vec<Input>) -> Vec<Outcome> {
         let message = self.batch(&records);
+        let timestamps = records.iter().map(|r| r.timestamp.unwrap_or(0)).collect();
+        self.process(&message, timestamps)
+    }
+
+    /// Hands a message over: one outcome for each of the timestamps.
+    pub(super) fn process(&mut self, message: &[u8], timestamps: Vec<i64>) -> Vec<Outcome> {
         self.start();
-        let mut all = vec![Outcome::default(); records.len()];
+        let mut all = vec![Outcome::default(); timestamps.len()];
         let runtime = self.running.as_mut().expect("started");
-        self.host.timestamps = records.iter().map(|r| r.timestamp.unwrap_or(0)).collect();
+        self.host.timestamps = timestamps;
         native::with(|h| mem::swap(h, &mut self.host));
-        let rest = runtime.process(0, &message).to_vec();
+        let rest = runtime.process(0, message).to_vec();
         native::with(|h| mem::swap(h, &mut self.host));
         self.host.end_record();
         let mut stream = mem::take(&mut self.host.pieces);
@@ -268,7 +274,7 @@ impl Harness {
         &mut self.host.store.specs[id]
     }
 
-    fn items(&self) -> &'static [&'static dyn Item] {
+    pub(super) fn items(&self) -> &'static [&'static dyn Item] {
         let handler = self.handlers.iter().find(|h| h.name == self.function);
         handler.expect("checked by new").items
     }

@@ -27,6 +27,7 @@
 //! # }
 //! ```
 
+mod event;
 mod harness;
 mod input;
 mod json;
