@@ -89,11 +89,16 @@ const (
 	CodeGlobalUpdates       Code = "SLP332"
 	CodeCacheNoWriter       Code = "SLP333"
 	CodePipe                Code = "SLP334"
+	CodeUnknownCodec        Code = "SLP340"
+	CodeCodecSetting        Code = "SLP341"
+	CodeRegistryURL         Code = "SLP342"
 )
 
 // Modules and what a manifest binds to them; raised once a module is read.
 const (
 	CodeModuleMissing        Code = "SLP401"
+	CodeCodecFunction        Code = "SLP430"
+	CodeCodecSchema          Code = "SLP431"
 	CodeModuleNotWasm        Code = "SLP402"
 	CodeModuleExport         Code = "SLP403"
 	CodeModuleABI            Code = "SLP404"
@@ -130,6 +135,7 @@ const (
 	CodeOffsetsReset       Code = "SLP512"
 	CodeChangelogGone      Code = "SLP513"
 	CodeNoTransactions     Code = "SLP514"
+	CodeRegistry           Code = "SLP520"
 )
 
 // Stage is when a finding can be made.
@@ -200,9 +206,9 @@ func (e Explanation) filled() Explanation {
 	return e
 }
 
-func catalogues() [7][]Explanation {
-	return [7][]Explanation{
+func catalogues() [8][]Explanation {
+	return [8][]Explanation{
 		keyCodes[:], valueCodes[:], referenceCodes[:], stateCodes[:], moduleCodes[:], brokerCodes[:],
-		changeCodes[:],
+		changeCodes[:], codecCodes[:],
 	}
 }

@@ -23,13 +23,3 @@ func checkpointField() field {
 		}},
 	}
 }
-
-func codecField() field {
-	return field{
-		name: "codec", kind: fieldTables, id: "codec", since: 3,
-		help: "[codec.ID] is a codec with settings: a schema, a registry, a module.",
-		table: &table{fields: []field{
-			{name: "kind", kind: fieldString, help: "The codec."},
-		}},
-	}
-}
