@@ -44,6 +44,7 @@ func Check(ctx context.Context, m *manifest.Manifest, o Options, broker bool) (m
 	b, more := BuildPlan(m, mods)
 	found = append(found, more...)
 	if broker && b != nil && found.Fatal() == nil {
+		found = append(found, b.Codecs().checkRegistries(ctx)...)
 		var c *clusters
 		b.planReplay()
 		if c, err = connect(ctx, b, o); err == nil {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -49,6 +50,9 @@ type Registry struct {
 	client  *sr.Client
 	host    string
 	timeout time.Duration
+
+	// local answers in the registry's stead, in tests of handlers.
+	local *localRegistry
 
 	mu      sync.Mutex
 	answers map[string]*answer
@@ -133,6 +137,9 @@ type limitedBody struct {
 
 // Close gives idle connections back.
 func (r *Registry) Close() {
+	if r.local != nil {
+		return
+	}
 	if c, ok := r.client.OptValue(sr.HTTPClient).(*http.Client); ok {
 		if t, ok := c.Transport.(limitBody); ok {
 			t.next.(*http.Transport).CloseIdleConnections()
@@ -148,6 +155,10 @@ var errUnknown = errors.New("not registered")
 
 // byID returns the schema of an id.
 func (r *Registry) byID(id int) (sr.Schema, error) {
+	if r.local != nil {
+		s, err := r.local.get(id)
+		return s.Schema, err
+	}
 	s, err := r.ask(fmt.Sprintf("id %d", id), func(ctx context.Context) (sr.SubjectSchema, error) {
 		s, err := r.client.SchemaByID(ctx, id)
 		return sr.SubjectSchema{ID: id, Schema: s}, err
@@ -157,6 +168,9 @@ func (r *Registry) byID(id int) (sr.Schema, error) {
 
 // byVersion returns a subject's schema; version -1 is the latest.
 func (r *Registry) byVersion(subject string, version int) (sr.SubjectSchema, error) {
+	if r.local != nil {
+		return r.local.latest(subject)
+	}
 	return r.ask(fmt.Sprintf("version %d of %s", version, subject), func(ctx context.Context) (sr.SubjectSchema, error) {
 		return r.client.SchemaByVersion(ctx, subject, version)
 	})
@@ -165,6 +179,9 @@ func (r *Registry) byVersion(subject string, version int) (sr.SubjectSchema, err
 // register returns the id of a schema under a subject, creating it there if
 // need be; lookup only finds it.
 func (r *Registry) register(subject string, s sr.Schema) (sr.SubjectSchema, error) {
+	if r.local != nil {
+		return r.local.put(subject, s)
+	}
 	return r.ask("register "+subject+"\x00"+s.Schema, func(ctx context.Context) (sr.SubjectSchema, error) {
 		id, err := r.client.RegisterSchema(ctx, subject, s, -1, -1)
 		return sr.SubjectSchema{ID: id, Schema: s}, err
@@ -172,6 +189,9 @@ func (r *Registry) register(subject string, s sr.Schema) (sr.SubjectSchema, erro
 }
 
 func (r *Registry) lookup(subject string, s sr.Schema) (sr.SubjectSchema, error) {
+	if r.local != nil {
+		return r.local.put(subject, s)
+	}
 	return r.ask("lookup "+subject+"\x00"+s.Schema, func(ctx context.Context) (sr.SubjectSchema, error) {
 		found, err := r.client.LookupSchema(ctx, subject, s)
 		found.Schema = s // older registries leave out what was sent
@@ -296,4 +316,45 @@ func oneLine(s string) string {
 		}
 		return c
 	}, strings.ToValidUTF8(s, "?"))
+}
+
+// LocalRegistry is a registry in this process's memory, for tests of handlers:
+// whatever is to be written is registered there, and nothing is ever asked of
+// a network. It does not have schemas of others.
+func LocalRegistry() *Registry {
+	return &Registry{host: "tests", answers: map[string]*answer{}, local: &localRegistry{bySubject: map[string]int{}}}
+}
+
+type localRegistry struct {
+	mu        sync.Mutex
+	schemas   []sr.Schema // by id-1
+	bySubject map[string]int
+}
+
+func (l *localRegistry) put(subject string, s sr.Schema) (sr.SubjectSchema, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	id := 1 + slices.IndexFunc(l.schemas, func(o sr.Schema) bool { return o.Schema == s.Schema && o.Type == s.Type })
+	if id == 0 {
+		l.schemas = append(l.schemas, s)
+		id = len(l.schemas)
+	}
+	l.bySubject[subject] = id
+	return sr.SubjectSchema{ID: id, Schema: s}, nil
+}
+
+func (l *localRegistry) get(id int) (sr.SubjectSchema, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if id < 1 || id > len(l.schemas) {
+		return sr.SubjectSchema{}, fmt.Errorf("tests have the schemas of the manifest alone: %w", errUnknown)
+	}
+	return sr.SubjectSchema{ID: id, Schema: l.schemas[id-1]}, nil
+}
+
+func (l *localRegistry) latest(subject string) (sr.SubjectSchema, error) {
+	l.mu.Lock()
+	id := l.bySubject[subject]
+	l.mu.Unlock()
+	return l.get(id)
 }
