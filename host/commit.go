@@ -38,6 +38,7 @@ func (w *worker) commit(ctx context.Context) error {
 	if err := w.stageChangelogs(); err != nil {
 		return err
 	}
+	w.checkpoints.stage()
 	if err := w.sendControl(); err != nil {
 		return err
 	}
@@ -172,6 +173,13 @@ func (w *worker) metadata(in *input) string {
 		}
 		m.logs = append(m.logs, cachePosition{nameHash(w.plan.Caches[c].ID), pos})
 	}
+	m.until, m.replays = 0, m.replays[:0]
+	if in.replay.until > in.next {
+		m.until = in.replay.until
+		for _, f := range in.replay.from {
+			m.replays = append(m.replays, savedReplay{nameHash(w.plan.Checkpoints[f.checkpoint].Spec.Name), f.offset})
+		}
+	}
 	for key, n := range in.attempts {
 		m.attempts = append(m.attempts, savedAttempt{nameHash(key.handler.ID), nameHash(key.source.ID), key.nth, n})
 	}
@@ -207,6 +215,13 @@ func (w *worker) committed() {
 		w.overlay.Commit()
 		w.stats.staged.Store(0)
 	}
+	for _, in := range w.sending {
+		if in.next >= in.replay.until {
+			in.replay = replay{}
+		}
+		in.committedReplay = in.replay.clone()
+	}
+	w.checkpoints.keep()
 	w.keepControl()
 	w.purge()
 }
@@ -397,6 +412,9 @@ func (w *worker) publish() {
 		}
 		if in.stopped != nil {
 			p.Stopped = in.stopped.Error()
+		}
+		if err := in.heldBy(); err != nil {
+			p.Held = err.Error()
 		}
 		w.status.Partitions = append(w.status.Partitions, p)
 	}

@@ -38,6 +38,11 @@ type run struct {
 	// times is the stream time at each root, as far as it was asked for.
 	times []int64
 
+	// replayed says that the records came before: they go to the handlers of the
+	// checkpoints in active.
+	replayed bool
+	active   []int
+
 	keyEnc, valueEnc encoder
 }
 
@@ -55,8 +60,14 @@ func (w *worker) dispatch(ctx context.Context, in *input, head abi.BatchHeader, 
 	root.generation = w.generation
 	r := &w.run
 	*r = run{
-		w: w, in: in, source: source, letter: w.letter, root: root, limit: root.len(), careful: in.next < in.careful, lockstep: src.Lockstep,
-		times: r.times[:0], rootMarks: r.rootMarks[:0],
+		w: w, in: in, source: source, letter: w.letter, root: root, limit: root.len(), careful: in.next < in.careful && w.asking == nil, lockstep: src.Lockstep,
+		times: r.times[:0], rootMarks: r.rootMarks[:0], active: r.active[:0],
+	}
+	w.due = false
+	if w.checkpoints != nil {
+		w.checkpoints.told = w.checkpoints.told[:0]
+		r.replays()
+		r.scan()
 	}
 	if root.waits != nil {
 		next := r.in.next
@@ -121,6 +132,9 @@ func (r *run) handlers(ctx context.Context, b *batch) error {
 		h := &r.w.plan.Handlers[hs.Handler]
 		c := &b.calls[i]
 		c.handler = h
+		if !r.gets(b, hs.Handler) {
+			continue
+		}
 		b.head.Source = int32(hs.Position)
 		c.journal = r.journals
 		r.journals++
@@ -226,10 +240,15 @@ func (r *run) call(ctx context.Context, b *batch, c *call, handler, from, end in
 // read that: both are to be taken back, and the rest run again.
 func (r *run) process(ctx context.Context, b *batch, c *call, handler, from, to int) (done int, redo *failure, err error) {
 	b.head.Count = int32(to - from)
-	r.w.head = abi.AppendBatchHeader(r.w.head[:0], &b.head)
 	r.w.calls.begin(r, c, b, handler, from)
 	inv := r.w.invokers[c.handler.Module]
-	reply, n, err := inv.Process(ctx, int32(c.handler.Binding), b.head.Count, r.w.head, b.buf[b.starts[from]:b.starts[to]])
+	records := b.buf[b.starts[from]:b.starts[to]]
+	if r.w.asking != nil && b == r.root {
+		r.w.head, records = r.w.message(r.w.head[:0], c.handler), nil
+	} else {
+		r.w.head = abi.AppendBatchHeader(r.w.head[:0], &b.head)
+	}
+	reply, n, err := inv.Process(ctx, int32(c.handler.Binding), b.head.Count, r.w.head, records)
 	if err != nil && trapOf(err) == nil {
 		return 0, nil, err
 	}

@@ -74,7 +74,7 @@ func (w *worker) processBatch(ctx context.Context, in *input, run *abi.Run, wire
 	if h != nil {
 		w.holdInput(in, h)
 	}
-	return done, nil
+	return done, w.afterRun(ctx)
 }
 
 // passed forgets what was remembered about the record that t had before it.
@@ -128,6 +128,11 @@ func (w *worker) retries(ctx context.Context, now time.Time) error {
 			}
 		}
 		if in.backlog.empty() || !in.task.ready() {
+			if len(in.guards) > 0 {
+				if err := w.throttle(in); err != nil {
+					return err
+				}
+			}
 			continue
 		}
 		for {
@@ -182,10 +187,10 @@ func (w *worker) throttle(in *input) error {
 	}
 	part := []abi.TopicPartition{in.kafka}
 	switch {
-	case !in.paused && len(in.backlog.buf) > maxBacklog:
+	case !in.paused && (len(in.backlog.buf) > maxBacklog || in.guarded() && in.barrier == 0):
 		in.paused = true
 		return w.consumer.Pause(part)
-	case in.paused && in.backlog.empty() && in.task.phase == taskRunning:
+	case in.paused && in.backlog.empty() && in.task.phase == taskRunning && !in.guarded():
 		in.paused = false
 		return w.consumer.Resume(part)
 	}

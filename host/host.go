@@ -220,7 +220,7 @@ func (h *Host) stands(source int, partition int32) bool {
 	for _, w := range h.workers {
 		w.mu.Lock()
 		for _, p := range w.status.Partitions {
-			if p.Stopped != "" && p.Partition == partition && p.Source == id {
+			if (p.Stopped != "" || p.Held != "") && p.Partition == partition && p.Source == id {
 				w.mu.Unlock()
 				return true
 			}

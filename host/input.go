@@ -56,12 +56,20 @@ type input struct {
 	// the backlog is large enough.
 	paused bool
 	// eof: a connector has nothing more.
-	eof       bool
-	connector ConnectorSource
+	eof bool
+	// barrier, if not 0, is 1 above the offset up to which the control topic has
+	// to be known before the partition goes on; guards are the machines of the
+	// checkpoints that may hold it back.
+	barrier int64
+	guards  []*guard
+	// replay says which records come again; committedReplay is that of the last
+	// commit.
+	replay, committedReplay replay
+	connector               ConnectorSource
 }
 
 // held says that the records behind next wait, so that new ones must queue.
-func (in *input) held() bool { return !in.due.IsZero() || !in.task.ready() }
+func (in *input) held() bool { return !in.due.IsZero() || !in.task.ready() || in.guarded() }
 
 // queue puts a run that was delivered behind what waits already.
 func (in *input) queue(run abi.Run, wire []byte) {
@@ -88,6 +96,20 @@ func (in *input) restoreAttempts(plan *Plan) {
 			}
 		}
 	}
+}
+
+// restoreReplay takes over which records come again. A checkpoint that the plan
+// does not have any more has no handlers to get them.
+func (in *input) restoreReplay(plan *Plan) {
+	in.replay.until = in.meta.until
+	for _, p := range in.meta.replays {
+		for i := range plan.Checkpoints {
+			if nameHash(plan.Checkpoints[i].Spec.Name) == p.checkpoint {
+				in.replay.from = append(in.replay.from, replayFrom{i, p.offset})
+			}
+		}
+	}
+	in.committedReplay = in.replay.clone()
 }
 
 // keepTries notes the attempts that are committed.
@@ -125,6 +147,7 @@ func (in *input) rewind() int64 {
 		in.attempts = maps.Clone(in.committedTries)
 	}
 	in.delivered, in.end = in.next, 0
+	in.replay = in.committedReplay.clone()
 	return in.next
 }
 

@@ -24,6 +24,15 @@ type offsetMeta struct {
 	logs []cachePosition
 	// attempts counts the tries of the record at the offset.
 	attempts []savedAttempt
+	// until and replays are the input's replay, if there is one: not written
+	// otherwise.
+	until   int64
+	replays []savedReplay
+}
+
+type savedReplay struct {
+	checkpoint uint32 // nameHash of its id
+	offset     int64
 }
 
 type inputIdentity struct {
@@ -72,7 +81,7 @@ func (m *offsetMeta) encode() string {
 	}
 	const attemptBytes = 18
 	attempts := m.attempts
-	room := (metaRoom-len(metaPrefix))*3/4 - len(b) - 8
+	room := (metaRoom-len(metaPrefix))*3/4 - len(b) - 8 - 20 - 14*len(m.replays)
 	attempts = attempts[:max(0, min(len(attempts), room/attemptBytes))]
 	b = binary.AppendUvarint(b, uint64(len(attempts)))
 	for _, a := range attempts {
@@ -80,6 +89,14 @@ func (m *offsetMeta) encode() string {
 		b = binary.LittleEndian.AppendUint32(b, a.source)
 		b = binary.AppendUvarint(b, uint64(a.nth))
 		b = binary.AppendUvarint(b, uint64(a.n))
+	}
+	if m.until > 0 {
+		b = binary.AppendUvarint(b, uint64(m.until))
+		b = binary.AppendUvarint(b, uint64(len(m.replays)))
+		for _, p := range m.replays {
+			b = binary.LittleEndian.AppendUint32(b, p.checkpoint)
+			b = binary.AppendUvarint(b, uint64(p.offset))
+		}
 	}
 	return metaPrefix + base64.RawStdEncoding.EncodeToString(b)
 }
@@ -119,6 +136,16 @@ func decodeMeta(s string) (offsetMeta, error) {
 			r.bad = true
 		}
 		m.attempts = append(m.attempts, a)
+	}
+	if len(r.b) > 0 {
+		m.until = int64(r.uvarint())
+		for range r.count(5) {
+			p := savedReplay{checkpoint: r.fixed()}
+			p.offset = int64(r.uvarint())
+			r.bad = r.bad || p.offset < 0
+			m.replays = append(m.replays, p)
+		}
+		r.bad = r.bad || m.until <= 0
 	}
 	if r.bad || len(r.b) > 0 {
 		return offsetMeta{}, errForeignMeta

@@ -36,6 +36,8 @@ type Plan struct {
 	Caches []Cache
 	// OnChange says what to do when the surroundings changed.
 	OnChange OnChange
+	// Checkpoints are known to handlers by their positions.
+	Checkpoints []Checkpoint
 	// Control are the control topics, one for each cluster whose workers write
 	// to it; empty if nothing of the plan needs one.
 	Control []ControlTopic
@@ -165,6 +167,9 @@ const (
 	// SourceReplayed stands for a handler's source where dead letters come back:
 	// nothing but them has it, and they have the one handler.
 	SourceReplayed
+	// SourceCall stands for the downtime or recovery calls of a checkpoint: its
+	// handlers take them.
+	SourceCall
 )
 
 // Source is one entry of Plan.Sources.
@@ -235,6 +240,8 @@ type Handler struct {
 	ModuleSHA256 string
 	// Caches are the positions in Plan.Caches of the binding's caches.
 	Caches []int
+	// Checkpoints are the positions in Plan.Checkpoints of the binding's.
+	Checkpoints []int
 	// Staged bounds the bytes that one record may write to caches.
 	Staged int64
 	// Sinks are in the order of the binding.

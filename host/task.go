@@ -156,6 +156,7 @@ func (w *worker) drop(part abi.TopicPartition) {
 		return
 	}
 	delete(w.inputs, part)
+	w.checkpoints.leave(in)
 	w.listed = slices.DeleteFunc(w.listed, func(other *input) bool { return other == in })
 	t := in.task
 	for i, other := range t.inputs {

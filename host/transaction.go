@@ -155,6 +155,7 @@ func (w *worker) forgetStaged() {
 		w.stats.staged.Store(0)
 	}
 	clear(w.controls.values)
+	w.checkpoints.rollback()
 	for _, t := range w.tasks {
 		t.changed = false
 		if t.unsettled {

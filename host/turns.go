@@ -85,7 +85,7 @@ func (w *worker) earliest(in *input, now time.Time) (next *input, until int64) {
 	if w.suspended != nil || w.refused != nil || w.aborted != nil || w.full || w.drain.Load() {
 		return nil, until
 	}
-	waits := func(in *input) bool { return !in.backlog.empty() && !now.Before(in.due) }
+	waits := func(in *input) bool { return !in.backlog.empty() && !now.Before(in.due) && !in.guarded() }
 	if !w.takesTurns(in) {
 		if waits(in) {
 			next = in

@@ -61,6 +61,12 @@ type worker struct {
 	changelogs []*outlet
 	restorer   *restorer
 	controls   stagedControl
+	// checkpoints is nil without any; asking is the call about one that is under
+	// way, due says that one has something to do after this record.
+	checkpoints *checkpoints
+	asking      *asking
+	due         bool
+	warned      map[string]bool
 	// entering says that tasks may have become complete; full that enough is
 	// staged for a commit at once; writer is the call that wrote to a cache last,
 	// in a careful run.
@@ -141,6 +147,10 @@ const maxBacklog = 8 << 20
 // pollWait bounds how long a worker sleeps without looking at its orders.
 const pollWait = 100 * time.Millisecond
 
+// controlWait bounds it while a partition waits for what comes by the control
+// topic.
+const controlWait = 10 * time.Millisecond
+
 // connectorWait is the same where a connector may become ready meanwhile.
 const connectorWait = 5 * time.Millisecond
 
@@ -178,6 +188,7 @@ func newWorker(h *Host, id, cluster int) *worker {
 		w.observed = append(w.observed, slices.ContainsFunc(w.plan.Handlers[i].Caches, func(c int) bool { return w.plan.Caches[c].Updates != nil }))
 	}
 	w.calls.w = w
+	w.checkpoints = newCheckpoints(w)
 	w.restorer = newRestorer(w)
 	return w
 }
@@ -303,7 +314,7 @@ func (absent) Renew()                      {}
 func (absent) Close(context.Context) error { return nil }
 
 // stopping says that handlers are asked to return after the current record.
-func (w *worker) stopping() bool { return w.drain.Load() || w.full }
+func (w *worker) stopping() bool { return w.drain.Load() || w.full || w.due }
 
 // requestDrain makes the worker stop at the next record border and commit.
 // Any goroutine may call it.
@@ -351,6 +362,12 @@ func (w *worker) step(ctx context.Context) error {
 		return err
 	}
 	if err := w.admit(ctx); err != nil {
+		return w.recover(ctx, err)
+	}
+	if err := w.checkpoints.look(now); err != nil {
+		return err
+	}
+	if err := w.border(ctx, now); err != nil {
 		return w.recover(ctx, err)
 	}
 	if err := w.retries(ctx, now); err != nil {
@@ -484,11 +501,20 @@ func (w *worker) wait(now time.Time, busy bool) time.Duration {
 	if w.entering {
 		d = min(d, w.enterAt.Sub(now))
 	}
+	if w.checkpoints.waiting() {
+		d = min(d, controlWait)
+	}
 	for _, in := range w.listed {
 		if !in.reseek.IsZero() {
 			d = min(d, in.reseek.Sub(now))
 		}
 		switch {
+		case in.guarded():
+			for _, g := range in.guards {
+				if g.loaded && g.machine.Due() && !now.Before(in.due) {
+					return 0
+				}
+			}
 		case !in.task.ready() || w.suspended != nil || w.full:
 		case in.held():
 			d = min(d, in.due.Sub(now))

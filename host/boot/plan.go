@@ -96,6 +96,7 @@ func (b *Build) plan() {
 		p.TopicCycle = fmt.Sprint(topo.Loops[0].Path)
 	}
 	b.Plan = p
+	b.planCheckpoints(p)
 }
 
 func readers(rs []topology.Reader) []host.HandlerSource {
@@ -151,6 +152,7 @@ func (b *Build) handler(i int, connector, proxies, bindings []int) host.Handler 
 	mh, th := &b.Manifest.Handlers[i], &b.Topology.Handlers[i]
 	h := host.Handler{ID: mh.ID, Module: mh.ModuleIndex, Binding: bindings[mh.ModuleIndex], Staged: b.Manifest.Modules[mh.ModuleIndex].Limits.Staged}
 	h.Caches = b.handlerCaches(i)
+	h.Checkpoints = b.handlerCheckpoints(i)
 	bindings[mh.ModuleIndex]++
 	if mod := b.modules.list[mh.ModuleIndex]; mod != nil {
 		h.ModuleSHA256 = mod.SHA256()

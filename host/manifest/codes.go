@@ -206,9 +206,9 @@ func (e Explanation) filled() Explanation {
 	return e
 }
 
-func catalogues() [8][]Explanation {
-	return [8][]Explanation{
+func catalogues() [9][]Explanation {
+	return [9][]Explanation{
 		keyCodes[:], valueCodes[:], referenceCodes[:], stateCodes[:], moduleCodes[:], brokerCodes[:],
-		changeCodes[:], codecCodes[:],
+		changeCodes[:], checkpointCodes[:], codecCodes[:],
 	}
 }

@@ -156,6 +156,8 @@ func (d *decoder) field(f *field, n *node, path []string, target any) {
 		d.strings(f, n, path, target)
 	case fieldBindings:
 		d.bindings(f, n, path, target)
+	case fieldMarker:
+		d.marker(f, n, path, target)
 	case fieldProperties:
 		d.properties(f, n, path, target)
 	case fieldParams:
@@ -365,6 +367,8 @@ func (f *field) parse(text string) (any, *problem) {
 		return parseStart(text)
 	case fieldChoice:
 		return f.choose(text)
+	case fieldMarker:
+		return Marker{}, nil // the default
 	default:
 		if f.check != nil {
 			if p := f.check(text); p != nil {

@@ -27,6 +27,7 @@ func (d *decoder) resolve() {
 	for i := range m.Handlers {
 		d.handler(i, uses)
 	}
+	d.checkpoints(uses)
 	d.usage(uses)
 	d.pipes()
 }

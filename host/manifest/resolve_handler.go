@@ -42,6 +42,7 @@ func (d *decoder) handler(i int, u *uses) {
 	d.pipe(h, path, u)
 	d.sinksOf(h, node, path, u)
 	d.cachesOf(h, node, path, u)
+	d.checkpointsOf(h)
 	d.onError(h, path, u)
 }
 

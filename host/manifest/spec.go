@@ -95,7 +95,7 @@ func tableFields() []field {
 				}
 			},
 		},
-		repartitionField(), cacheField(), moduleField(), handlerField(), onChangeField(),
+		repartitionField(), cacheField(), moduleField(), handlerField(), checkpointField(), onChangeField(),
 		{
 			name: "admin", kind: fieldTable, help: "[admin] is where the running host answers besides its socket.",
 			sub: inside(func(m *Manifest) *Admin { return &m.Admin }),
@@ -105,7 +105,7 @@ func tableFields() []field {
 				slot: textAt(func(a *Admin) *string { return &a.HTTP }),
 			}}},
 		},
-		checkpointField(), codecField(),
+		codecField(),
 	}
 }
 
@@ -320,8 +320,9 @@ func handlerField() field {
 				slot: at(func(h *Handler) *bindings { return &h.caches }),
 			},
 			{
-				name: "checkpoint", kind: fieldStrings, example: `["weather-first"]`, since: 3,
-				help: "Checkpoints the handler may call or is called by.",
+				name: "checkpoint", kind: fieldBindings, example: `["weather-first"]`,
+				help: "Checkpoints that the handler may tell markers, is called by, and gets records again from. A list binds checkpoints of the same names in the module; a table binds the module's names (left) to others.",
+				slot: at(func(h *Handler) *bindings { return &h.checkpoints }),
 			},
 			{
 				name: "params", kind: fieldParams, example: "{ minutes = 15 }",

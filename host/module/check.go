@@ -12,10 +12,10 @@ import (
 // nondeterministic is the capability's name in the ABI's table.
 const nondeterministic = "nondeterministic"
 
-// outlineOf reads the outline of a file and turns what is wrong with it into a
+// outlineOf validates a file and turns what is wrong with it into a
 // sentence for its author.
-func outlineOf(b []byte) (*wasm.Outline, *LoadError) {
-	o, err := wasm.Read(b)
+func outlineOf(b []byte) (*wasm.Module, *LoadError) {
+	o, err := wasm.Parse(b, wasm.DefaultCaps())
 	if err == nil {
 		return o, nil
 	}
@@ -39,6 +39,16 @@ func outlineOf(b []byte) (*wasm.Outline, *LoadError) {
 	case wasm.Version, wasm.Malformed:
 		e.Detail = "the file is damaged: " + err.Error()
 		e.Hint = "build or copy it again"
+	case wasm.Unsupported:
+		e.Detail = "it uses what is not part of WebAssembly 2.0: " + err.Error()
+		e.Hint = "build it without that feature"
+	case wasm.Invalid:
+		e.Detail = "it is not valid WebAssembly: " + err.Error()
+		e.Hint = "its compiler is at fault: try another version"
+	case wasm.TooLarge:
+		e.Kind = TooLarge
+		e.Detail = err.Error()
+		e.Hint = "the limit keeps modules from costing more time and memory to compile than they are worth: split what is so large"
 	}
 	return nil, e
 }
@@ -62,7 +72,7 @@ func notWasmHint(b []byte) string {
 }
 
 // checkExports looks for what the host calls.
-func checkExports(o *wasm.Outline) *LoadError {
+func checkExports(o *wasm.Module) *LoadError {
 	if _, ok := o.Export(exportStart); ok {
 		return &LoadError{
 			Kind:   MissingExport,
@@ -70,7 +80,7 @@ func checkExports(o *wasm.Outline) *LoadError {
 			Hint:   "Go builds need -buildmode=c-shared, Rust builds crate-type = [\"cdylib\"]",
 		}
 	}
-	if o.HasStart {
+	if o.Start >= 0 {
 		return &LoadError{Kind: Malformed, Detail: "it has a start function, which would run before the host can limit it", Hint: "build it with the sliphost SDK"}
 	}
 	if m, ok := o.Export(exportMemory); !ok || m.Kind != wasm.KindMemory {
@@ -115,7 +125,7 @@ func missingExport(name string) *LoadError {
 }
 
 // checkImports refuses what no host function answers.
-func checkImports(o *wasm.Outline, allowNondeterministic bool) *LoadError {
+func checkImports(o *wasm.Module, allowNondeterministic bool) *LoadError {
 	for i := range o.Imports {
 		if err := checkImport(&o.Imports[i], allowNondeterministic); err != nil {
 			return err
@@ -174,14 +184,11 @@ func checkImport(im *wasm.Import, allowNondeterministic bool) *LoadError {
 }
 
 // checkMemory compares the module's least memory with its limit.
-func checkMemory(o *wasm.Outline, limit int64) *LoadError {
+func checkMemory(o *wasm.Module, limit int64) *LoadError {
 	if len(o.Memories) != 1 {
 		return &LoadError{Kind: Malformed, Detail: fmt.Sprintf("it has %d memories, not one of its own", len(o.Memories))}
 	}
 	m := o.Memories[0]
-	if m.Shared {
-		return &LoadError{Kind: Malformed, Detail: "its memory is shared between threads, which sliphost does not run"}
-	}
 	if m.Min > uint64(limit)/wasm.PageSize {
 		need := "more than 4 GiB"
 		if m.Min <= 1<<16 {

@@ -114,6 +114,7 @@ func (m *Module) check(b []byte, allowNondeterministic bool) *LoadError {
 		return err
 	}
 	m.outline = o
+	defer func() { o.Bytes = nil }() // the engine has its own copy
 	if err := checkImports(o, allowNondeterministic); err != nil {
 		return err
 	}

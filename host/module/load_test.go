@@ -70,7 +70,7 @@ func TestLoadRefuses(t *testing.T) {
 		}.Build(), StartFailed, "_initialize called savepoint"},
 		{"memory", wasmtest.Guest{MinPages: 1025}.Build(), OverMemory, "65600 KiB of memory at least, its limit is 64 MiB"},
 		{"all memory", wasmtest.Guest{MinPages: 65536}.Build(), OverMemory, "4 GiB"},
-		{"invalid code", wasmtest.Guest{Process: wasmtest.Add32}.Build(), CompileFailed, "cannot be compiled"},
+		{"invalid code", wasmtest.Guest{Process: wasmtest.Add32}.Build(), Malformed, "the stack is empty"},
 		{"too large", make([]byte, MaxSize+1), TooLarge, "16 MiB"},
 	}
 	r := openRuntime(t, "")

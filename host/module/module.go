@@ -143,7 +143,7 @@ type Module struct {
 	seed     [32]byte
 	size     int
 	limits   Limits
-	outline  *wasm.Outline
+	outline  *wasm.Module
 	describe abi.Describe
 
 	engine   wazero.Runtime
@@ -172,7 +172,7 @@ func (m *Module) Limits() Limits { return m.limits }
 
 // Outline is what the module imports and exports. The caller must not change
 // it.
-func (m *Module) Outline() *wasm.Outline { return m.outline }
+func (m *Module) Outline() *wasm.Module { return m.outline }
 
 // Close frees the compiled code. It refuses while slots are open.
 func (m *Module) Close(ctx context.Context) error {

@@ -1,13 +1,17 @@
-// Package wasm reads the outline of a core WebAssembly module: what it
-// imports, what it exports and how much memory it asks for. It compiles and
-// runs nothing, so that a file that is no module, or not one of ours, is
-// refused with a sentence before an engine sees it.
+// Package wasm parses and validates core WebAssembly modules, before anything
+// else looks at them: what it accepts can be rewritten by index and given to
+// an engine, and stays within Caps. It knows neither an engine nor what
+// imports and exports mean.
 //
-// It follows the binary format of the WebAssembly core specification 2.0,
-// section 5.
+// It follows the WebAssembly core specification 2.0: section 5 for the binary
+// format, section 3 and its appendix for validation. Later proposals (threads,
+// tail calls, exceptions, several memories, garbage collection) are refused.
 package wasm
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+)
 
 // Kind is what an import or export refers to; the values are those of the
 // binary format.
@@ -100,61 +104,131 @@ func (f FuncType) String() string {
 
 // Equal says whether both are the same signature.
 func (f FuncType) Equal(g FuncType) bool {
-	return string(bytesOf(f.Params)) == string(bytesOf(g.Params)) &&
-		string(bytesOf(f.Results)) == string(bytesOf(g.Results))
+	return slices.Equal(f.Params, g.Params) && slices.Equal(f.Results, g.Results)
 }
 
-func bytesOf(t []ValType) []byte {
-	b := make([]byte, len(t))
-	for i, v := range t {
-		b[i] = byte(v)
-	}
-	return b
-}
+// isNum, isRef and known sort value types.
+func (t ValType) isNum() bool { return t >= V128 && t <= I32 }
+func (t ValType) isRef() bool { return t == FuncRef || t == ExternRef }
+func (t ValType) known() bool { return t.isNum() || t.isRef() }
 
-// Import is one import. Type is set for functions only.
+// Import is one import.
 type Import struct {
 	Module, Name string
 	Kind         Kind
-	Type         FuncType
+	// TypeIndex and Type are set for functions.
+	TypeIndex uint32
+	Type      FuncType
 }
 
-// Export is one export. Type is set for functions only.
+// Export is one export.
 type Export struct {
-	Name string
-	Kind Kind
+	Name  string
+	Kind  Kind
+	Index uint32
+	// Type is set for functions.
 	Type FuncType
 }
 
-// Memory is a declared memory, in pages of 64 KiB.
+// Memory is a memory, in pages of 64 KiB.
 type Memory struct {
 	Min uint64
 	// Max is valid if HasMax.
 	Max    uint64
 	HasMax bool
-	Shared bool
 }
 
 // PageSize is the size of a memory page in bytes.
 const PageSize = 65536
 
-// Outline is what a module shows to the outside.
-type Outline struct {
+// maxPages is what an address of 32 bits can reach.
+const maxPages = 65536
+
+// Table is a table of references.
+type Table struct {
+	Type     ValType
+	Min, Max uint32
+	HasMax   bool
+}
+
+// Global is a global variable.
+type Global struct {
+	Type    ValType
+	Mutable bool
+}
+
+// Segment is one element segment.
+type Segment struct {
+	Type ValType
+	Mode SegmentMode
+	// Entries is the number of references.
+	Entries int
+}
+
+// SegmentMode says when a segment is used.
+type SegmentMode uint8
+
+// Modes of segments.
+const (
+	Active SegmentMode = iota
+	Passive
+	Declarative
+)
+
+// Section is a section's place in the file.
+type Section struct {
+	ID byte
+	// Start is the offset of the id, Body that of the content, End behind it.
+	Start, Body, End int
+	// Name is set for custom sections.
+	Name string
+}
+
+// Body is the code of one function.
+type Body struct {
+	// Start is the offset of the locals' declarations, behind the size; Code that
+	// of the first instruction; End is behind the last.
+	Start, Code, End int
+	// Locals are the types of parameters and locals.
+	Locals []ValType
+}
+
+// Module is a validated module. It refers to the bytes it was parsed from,
+// which must not change.
+type Module struct {
+	Bytes    []byte
+	Sections []Section
+	Types    []FuncType
 	Imports  []Import
-	Exports  []Export
+	// Funcs holds the type index of every function, imported ones first; Tables,
+	// Memories and Globals begin with imported ones too.
+	Funcs    []uint32
+	Tables   []Table
 	Memories []Memory
-	// Functions is the number of functions the module defines.
-	Functions int
-	// HasStart says that a function runs at instantiation.
-	HasStart bool
+	Globals  []Global
+	Exports  []Export
+	// Start is the start function, -1 without one.
+	Start    int
+	Segments []Segment
+	// Bodies are those of the functions the module defines.
+	Bodies []Body
+	// Data is the number of data segments, HasDataCount tells whether a section
+	// announces it.
+	Data         int
+	HasDataCount bool
+	// ImportedFuncs and ImportedGlobals count the imported ones.
+	ImportedFuncs, ImportedGlobals int
 }
 
 // Export returns the export of that name.
-func (o *Outline) Export(name string) (Export, bool) {
-	for _, e := range o.Exports {
+func (m *Module) Export(name string) (Export, bool) {
+	for _, e := range m.Exports {
 		if e.Name == name {
 			return e, true
 		}
 	}
 	return Export{}, false
 }
+
+// FuncType returns the signature of a function by its index, which must exist.
+func (m *Module) FuncType(index uint32) FuncType { return m.Types[m.Funcs[index]] }

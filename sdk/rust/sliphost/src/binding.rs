@@ -79,6 +79,8 @@ pub(crate) struct Bound {
     slots: Vec<Slot>,
     /// The caches bound so far.
     caches: usize,
+    /// And the checkpoints.
+    checkpoints: usize,
 }
 
 impl Bound {
@@ -97,6 +99,7 @@ impl Bound {
             rollback: None,
             slots: Vec::new(),
             caches: 0,
+            checkpoints: 0,
         }
     }
 
@@ -243,7 +246,10 @@ impl Visit<'static> for Binder {
         self.current.caches += 1;
     }
 
-    fn checkpoint(&mut self, _name: &'static [u8]) {}
+    fn checkpoint(&mut self, name: &'static [u8]) {
+        self.id(ItemKind::Checkpoint, name, self.current.checkpoints);
+        self.current.checkpoints += 1;
+    }
 
     fn source(&mut self, source: Endpoint<'static>) {
         self.current.sources.push(source);

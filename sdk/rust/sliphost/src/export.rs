@@ -4,10 +4,12 @@ use std::fmt;
 
 use crate::binding::{Decl, Slot};
 use crate::call::Call;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::record::Record;
 use crate::wire::{append_array_header, append_str, append_uint};
-use crate::zz_abi::{FEATURE_METERED, FLAG_NONDETERMINISTIC, FLAG_STATELESS, MAJOR, MINOR};
+use crate::zz_abi::{
+    CODE_UNBOUND, FEATURE_METERED, FLAG_NONDETERMINISTIC, FLAG_STATELESS, MAJOR, MINOR,
+};
 
 /// A handler: it gets one record, emits any number of records through the
 /// call, and returns `Ok`, or an [`Error`](crate::Error) that says what becomes
@@ -46,6 +48,7 @@ impl Handler {
 pub enum ItemKind {
     Param,
     Cache,
+    Checkpoint,
     Sink,
     Options,
     /// Takes messages that are not records.
@@ -181,16 +184,34 @@ fn describe_handler(h: &Handler, b: &mut Vec<u8>) {
     describe_items(h, ItemKind::Param, b);
     describe_items(h, ItemKind::Cache, b);
     describe_items(h, ItemKind::Sink, b);
-    // No checkpoints.
-    append_array_header(b, 0);
+    describe_items(h, ItemKind::Checkpoint, b);
     append_uint(b, options.state_version);
 }
 
 #[inline(never)]
 fn describe_items(h: &Handler, kind: ItemKind, b: &mut Vec<u8>) {
-    let list = || h.items.iter().filter(|i| i.kind() == kind);
+    // What a checkpoint calls is listed beside it under the same name.
+    let first = |i: &dyn Item| {
+        let same = i.decl().and_then(|d| h.find(kind, d.name.as_bytes()));
+        same.map_or(true, |s| address(s) == address(i))
+    };
+    let list = || (h.items.iter()).filter(|i| i.kind() == kind && first(**i));
     append_array_header(b, list().count());
     list().for_each(|i| i.describe(b));
+}
+
+fn address(item: &dyn Item) -> *const () {
+    (item as *const dyn Item).cast()
+}
+
+/// The function of a handler that takes no records but what its items bring,
+/// such as [`Checkpoint::downtime_check`](crate::Checkpoint::downtime_check):
+/// `"check" => no_records, WEATHER.downtime_check(check)`.
+///
+/// # Errors
+/// Always: a record is not for it.
+pub fn no_records(_: &mut Call, _: Record<'_>) -> Result<()> {
+    Err(Error::coded(CODE_UNBOUND, "the handler takes no records"))
 }
 
 /// Names the handlers of a module and what each of them uses: sinks, caches,

@@ -43,6 +43,7 @@ mod advance;
 mod binding;
 mod cache;
 mod call;
+mod checkpoint;
 mod error;
 mod export;
 mod field;
@@ -66,10 +67,14 @@ pub mod zz_abi;
 pub use advance::{Advance, OnAdvance};
 pub use cache::{Cache, Entry, FromKey, Key, KeyRange, Scan};
 pub use call::{Call, Level};
+pub use checkpoint::{
+    Check, Checkpoint, Down, Downtime, Downtimes, Latency, OnCheck, OnDowntime, OnRecovery,
+    Position, Recovery, Seek,
+};
 pub use error::{Error, Result};
-pub use export::{Handler, HandlerFn, Options};
+pub use export::{no_records, Handler, HandlerFn, Options};
 pub use field::{Field, NIL};
-pub use message::Headers;
+pub use message::{Headers, Marker};
 pub use param::{BoolParam, FloatParam, IntParam, TextParam};
 pub use record::Record;
 pub use sink::{Out, Sink};
@@ -86,7 +91,7 @@ pub use abi::entry as __entry;
 /// What a handler's source file needs: `use sliphost::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        bail, export, log, BoolParam, Cache, Call, Doc, Error, FloatParam, IntParam, Level,
-        Options, Record, Result, Sink, TextParam, Tumbling, Writer, NIL,
+        bail, export, log, BoolParam, Cache, Call, Checkpoint, Doc, Error, FloatParam, IntParam,
+        Level, Marker, Options, Record, Result, Sink, TextParam, Tumbling, Writer, NIL,
     };
 }

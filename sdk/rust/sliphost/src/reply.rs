@@ -4,7 +4,7 @@ use crate::abi::{self, Pen, Progress};
 use crate::error::Error;
 use crate::message::{append_result_error, Output};
 use crate::wire::append_int;
-use crate::zz_abi::{MAX_TEXT, STATUS_MORE, STATUS_OK};
+use crate::zz_abi::{MAX_TEXT, STATUS_MORE, STATUS_OK, STATUS_VALUE};
 
 /// The size of the buffer. Only an output or the errors of a batch that do not
 /// fit make it larger.
@@ -247,6 +247,20 @@ impl Reply {
             return Err(Error::host("reply", "flush", i64::from(result)));
         }
         Ok(())
+    }
+
+    /// Writes the answer of a message that asks for a value; false if there are
+    /// outputs, which no answer may have.
+    pub(crate) fn answer(&mut self, value: &[u8]) -> bool {
+        if self.outputs > 0 || self.pieces {
+            return false;
+        }
+        self.room(value.len() + HEAD);
+        self.buf.push(0x93);
+        append_int(&mut self.buf, i64::from(self.index));
+        self.buf.push(STATUS_VALUE as u8);
+        self.buf.extend_from_slice(value);
+        true
     }
 
     /// Ends a record that was handled.

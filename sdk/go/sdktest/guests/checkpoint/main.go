@@ -233,8 +233,6 @@ func field(name, value string) slip.StateField {
 		return slip.StateBool(name, value == "true")
 	case value == "[]":
 		return slip.StateRaw(name, []byte{0x90})
-	case value == "broken":
-		return slip.StateRaw(name, []byte{0xc1})
 	case strings.HasSuffix(value, "/2"):
 		n, _ = strconv.ParseInt(value[:len(value)-2], 10, 64)
 		return slip.StateFloat(name, float64(n)/2)

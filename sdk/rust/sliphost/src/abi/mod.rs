@@ -26,12 +26,14 @@ use crate::zz_abi::{
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use crate::native::{
     begin_record, cache_delete, cache_delete_range, cache_get, cache_get_many, cache_len,
-    cache_put, cache_scan, flush, fuel_mark, log, metric, rollback_record, savepoint, stream_time,
+    cache_put, cache_scan, checkpoint_heartbeat, checkpoint_pulse, flush, fuel_mark, log, metric,
+    rollback_record, savepoint, seek, stream_time,
 };
 #[cfg(target_arch = "wasm32")]
 pub(crate) use wasm::{
     begin_record, cache_delete, cache_delete_range, cache_get, cache_get_many, cache_len,
-    cache_put, cache_scan, flush, fuel_mark, log, metric, rollback_record, savepoint, stream_time,
+    cache_put, cache_scan, checkpoint_heartbeat, checkpoint_pulse, flush, fuel_mark, log, metric,
+    rollback_record, savepoint, seek, stream_time,
 };
 
 /// The progress block, which the host reads when a call does not return and

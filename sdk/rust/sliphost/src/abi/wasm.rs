@@ -31,6 +31,21 @@ mod host {
             buf: *mut u8,
             cap: usize,
         ) -> i64;
+        pub fn checkpoint_heartbeat(
+            checkpoint: i32,
+            request: *const u8,
+            rlen: usize,
+            buf: *mut u8,
+            cap: usize,
+        ) -> i64;
+        pub fn checkpoint_pulse(
+            checkpoint: i32,
+            request: *const u8,
+            rlen: usize,
+            buf: *mut u8,
+            cap: usize,
+        ) -> i64;
+        pub fn seek(source: i32, partition: i32, offset: i64) -> i32;
         pub fn stream_time() -> i64;
         pub fn savepoint(op: i32) -> i32;
         pub fn fuel_mark();
@@ -103,6 +118,26 @@ pub(crate) fn cache_delete(cache: i32, key: &[u8]) -> i32 {
 
 pub(crate) fn cache_delete_range(cache: i32, from: &[u8], to: &[u8]) -> i32 {
     unsafe { host::cache_delete_range(cache, from.as_ptr(), from.len(), to.as_ptr(), to.len()) }
+}
+
+/// Replaces the contents of `latency`; the result is that of [`fill`].
+pub(crate) fn checkpoint_heartbeat(id: i32, request: &[u8], latency: &mut Vec<u8>) -> i64 {
+    let (r, n) = (request.as_ptr(), request.len());
+    unsafe {
+        fill(latency, |l, room| {
+            host::checkpoint_heartbeat(id, r, n, l, room)
+        })
+    }
+}
+
+/// Replaces the contents of `down`; the result is that of [`fill`].
+pub(crate) fn checkpoint_pulse(id: i32, request: &[u8], down: &mut Vec<u8>) -> i64 {
+    let (r, n) = (request.as_ptr(), request.len());
+    unsafe { fill(down, |d, room| host::checkpoint_pulse(id, r, n, d, room)) }
+}
+
+pub(crate) fn seek(source: i32, partition: i32, offset: i64) -> i32 {
+    unsafe { host::seek(source, partition, offset) }
 }
 
 pub(crate) fn savepoint(op: i32) -> i32 {

@@ -1,5 +1,7 @@
 //! How far a source of a checkpoint has come.
 
+use std::cmp::Ordering;
+
 use crate::wire::{append_array_header, append_int, append_nil, append_str, Reader};
 use crate::zz_abi::MAX_MARKER;
 
@@ -18,6 +20,45 @@ pub enum Marker<'a> {
 }
 
 impl<'a> Marker<'a> {
+    /// A marker for text, which grows in the order of its bytes and has at most
+    /// 255 of them. The checks that a checkpoint has by default cannot compare
+    /// it: it is for checks of the handler's own.
+    pub fn text(text: &'a str) -> Self {
+        Marker::Text(text.as_bytes())
+    }
+
+    /// Text; `None` if this is no text, or not UTF-8.
+    pub fn as_text(&self) -> Option<&'a str> {
+        match self {
+            Marker::Text(text) => std::str::from_utf8(text).ok(),
+            _ => None,
+        }
+    }
+
+    /// How far this is ahead of `other`: milliseconds between times, the
+    /// difference of integers, the greatest or least number if that does not
+    /// fit; `None` if they are not both times or both integers.
+    pub fn ahead_of(&self, other: Marker<'_>) -> Option<i64> {
+        match (*self, other) {
+            (Marker::Int(a), Marker::Int(b)) | (Marker::Time(a), Marker::Time(b)) => {
+                Some(a.saturating_sub(b))
+            }
+            _ => None,
+        }
+    }
+
+    /// The order of two markers; `None` if they are not of the same kind, or
+    /// none.
+    pub fn compare(&self, other: Marker<'_>) -> Option<Ordering> {
+        match (*self, other) {
+            (Marker::Int(a), Marker::Int(b)) | (Marker::Time(a), Marker::Time(b)) => {
+                Some(a.cmp(&b))
+            }
+            (Marker::Text(a), Marker::Text(b)) => Some(a.cmp(b)),
+            _ => None,
+        }
+    }
+
     /// Appends the marker. A text above 255 bytes is refused by readers.
     pub fn append(&self, b: &mut Vec<u8>) {
         match self {

@@ -1,14 +1,16 @@
 //! The host of handlers that run natively: one in memory for each thread.
 
+mod checkpoint;
 mod store;
 
 use std::cell::RefCell;
 
+pub(crate) use checkpoint::{Event, Machine, Owned, Shared};
 pub use store::KeyType;
 pub(crate) use store::{Spec, Store};
 
-use crate::message::{KeyList, ScanPage, ScanRequest, ValueList};
-use crate::zz_abi::{RESULT_ABSENT, RESULT_INVALID};
+use crate::message::{Heartbeat, KeyList, Position, Pulse, ScanPage, ScanRequest, ValueList};
+use crate::zz_abi::{RESULT_ABSENT, RESULT_INVALID, RESULT_UNBOUND};
 use store::Refusal;
 
 /// What the handlers of this thread did.
@@ -28,14 +30,29 @@ pub(crate) struct Host {
     pub(crate) timestamps: Vec<i64>,
     /// Records of the batch that reached a limit.
     pub(crate) limited: Vec<usize>,
+    /// By the handler's ids.
+    pub(crate) checkpoints: Vec<Shared>,
+    /// Offsets of the batch; none in a call that is about no record.
+    pub(crate) offsets: Vec<i64>,
+    /// The message lets the handler seek.
+    pub(crate) may_seek: bool,
+    /// Source, partition and offset.
+    pub(crate) seeks: Vec<(i32, i32, i64)>,
 }
 
 impl Host {
     /// Ends the record at hand, if there is one: one that reached a limit counts
     /// for nothing.
     pub(crate) fn end_record(&mut self) {
-        if self.store.end_record() {
+        let limited = self.store.end_record();
+        if limited {
             self.limited.push(self.index);
+        }
+        for checkpoint in &self.checkpoints {
+            if limited {
+                checkpoint.borrow_mut().undo();
+            }
+            checkpoint.borrow_mut().settle();
         }
     }
 }
@@ -151,7 +168,54 @@ pub(crate) fn savepoint(op: i32) -> i32 {
 }
 
 pub(crate) fn rollback_record() {
-    with(|h| h.store.rollback_record());
+    with(|h| {
+        h.store.rollback_record();
+        h.checkpoints.iter().for_each(|c| c.borrow_mut().undo());
+    });
+}
+
+/// The checkpoint of an id and where the record at hand stands.
+fn checkpoint(id: i32) -> Option<(Shared, Position)> {
+    with(|h| {
+        let at = Position {
+            source: 0,
+            partition: h.store.partition,
+            offset: *h.offsets.get(h.index)?,
+        };
+        let found = usize::try_from(id).ok().and_then(|i| h.checkpoints.get(i));
+        found.map(|c| (c.clone(), at))
+    })
+}
+
+pub(crate) fn checkpoint_heartbeat(id: i32, request: &[u8], latency: &mut Vec<u8>) -> i64 {
+    latency.clear();
+    let m = match (checkpoint(id), Heartbeat::read(request)) {
+        (None, _) => return RESULT_UNBOUND,
+        (_, Err(_)) => return RESULT_INVALID,
+        (Some((k, _)), Ok(m)) => k.borrow_mut().heartbeat(&m, latency),
+    };
+    m.map_or(RESULT_INVALID, |()| latency.len() as i64)
+}
+
+pub(crate) fn checkpoint_pulse(id: i32, request: &[u8], down: &mut Vec<u8>) -> i64 {
+    down.clear();
+    let m = match (checkpoint(id), Pulse::read(request)) {
+        (None, _) => return RESULT_UNBOUND,
+        (_, Err(_)) => return RESULT_INVALID,
+        (Some((k, at)), Ok(m)) => k.borrow_mut().pulse(&m, at, down),
+    };
+    m.map_or(RESULT_INVALID, |()| down.len() as i64)
+}
+
+pub(crate) fn seek(source: i32, partition: i32, offset: i64) -> i32 {
+    with(|h| match offset {
+        _ if !h.may_seek || source != 0 => RESULT_UNBOUND as i32,
+        i64::MIN..=-3 => RESULT_INVALID as i32,
+        _ => {
+            h.seeks.push((source, partition, offset));
+            0
+        }
+    })
 }
 
 pub(crate) fn stream_time() -> i64 {

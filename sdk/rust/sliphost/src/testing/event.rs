@@ -51,7 +51,17 @@ impl Harness {
             self.function,
             kind
         );
+        self.host.may_seek = flag != FLAG_ADVANCE;
         let mut all = self.process(message, vec![stream_time]);
-        all.pop().expect("one outcome")
+        self.host.may_seek = false;
+        let mut outcome = all.pop().expect("one outcome");
+        let seeks = std::mem::take(&mut self.host.seeks);
+        if outcome.error.is_none() {
+            let names = seeks
+                .into_iter()
+                .map(|(source, partition, offset)| (self.source_name(source), partition, offset));
+            outcome.seeks = names.collect();
+        }
+        outcome
     }
 }

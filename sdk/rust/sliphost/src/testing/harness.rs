@@ -15,7 +15,7 @@ use crate::runtime::Runtime;
 use crate::value::{Plain, Writer};
 use crate::wire::Reader;
 use crate::zz_abi::{
-    KIND_RECORDS, MAJOR, MINOR, REPR_BYTES, REPR_MSGPACK, REPR_TEXT, STATUS_ERROR,
+    KIND_RECORDS, KIND_REPLAYED, MAJOR, MINOR, REPR_BYTES, REPR_MSGPACK, REPR_TEXT, STATUS_ERROR,
 };
 
 /// How keys or values of a source or sink are represented.
@@ -40,7 +40,7 @@ impl Repr {
 }
 
 #[derive(Clone, Debug)]
-struct Port {
+pub(super) struct Port {
     name: String,
     key: Repr,
     value: Repr,
@@ -64,6 +64,8 @@ pub struct Harness {
     /// The bound sinks, by id.
     bound: Vec<Port>,
     next_offset: i64,
+    /// How many events of each checkpoint the handler was told.
+    pub(super) told: Vec<usize>,
 }
 
 impl Harness {
@@ -93,6 +95,7 @@ impl Harness {
             running: None,
             bound: Vec::new(),
             next_offset: 0,
+            told: Vec::new(),
         }
     }
 
@@ -205,9 +208,13 @@ impl Harness {
     /// # Panics
     /// As [`Harness::send`].
     pub fn send_batch(&mut self, records: Vec<Input>) -> Vec<Outcome> {
+        let first = self.next_offset;
         let message = self.batch(&records);
         let timestamps = records.iter().map(|r| r.timestamp.unwrap_or(0)).collect();
-        self.process(&message, timestamps)
+        self.host.offsets = offsets(&records, first);
+        let all = self.process(&message, timestamps);
+        self.host.offsets.clear();
+        all
     }
 
     /// Hands a message over: one outcome for each of the timestamps.
@@ -290,22 +297,31 @@ impl Harness {
         if self.running.is_some() {
             return;
         }
+        self.specs();
+        self.machines();
+        let (bound, runtime) = self.instance();
+        self.bound = bound;
+        self.running = Some(runtime);
+    }
+
+    /// A new instance, and the sinks that it is bound to.
+    pub(super) fn instance(&self) -> (Vec<Port>, Runtime) {
         let (key, value) = (self.source.key, self.source.value);
         let mut others = self.sinks.clone();
-        self.bound.clear();
+        let mut bound = Vec::new();
         for name in self.listed(ItemKind::Sink) {
             let given = others.iter().position(|o| o.name == name);
             let port = given.map(|at| others.remove(at));
             let name = name.to_owned();
-            self.bound.push(port.unwrap_or(Port { name, key, value }));
+            bound.push(port.unwrap_or(Port { name, key, value }));
         }
         if others.is_empty() {
             let name = "out".to_owned();
             others.push(Port { name, key, value });
         }
-        self.bound.extend(others);
-        self.specs();
+        bound.extend(others);
         let caches = self.listed(ItemKind::Cache);
+        let checkpoints = self.checkpoints();
         let init = Init {
             major: MAJOR,
             minor: MINOR,
@@ -314,28 +330,41 @@ impl Harness {
                 function: self.function.as_bytes(),
                 name: self.function.as_bytes(),
                 params: self.params.iter().map(param).collect(),
-                sinks: self.bound.iter().map(endpoint).collect(),
+                sinks: bound.iter().map(endpoint).collect(),
                 caches: caches.iter().map(|c| c.as_bytes()).collect(),
-                checkpoints: Vec::new(),
+                checkpoints: checkpoints.iter().map(|c| c.as_bytes()).collect(),
                 sources: vec![endpoint(&self.source)],
             }],
         };
         let (mut message, mut reply) = (Vec::new(), Vec::new());
         init.append(&mut message);
-        self.running = Runtime::init(self.handlers, &message, message.len(), &mut reply);
-        match InitReply::read(&reply) {
-            Ok(InitReply::Refused { message, .. }) => {
+        let runtime = Runtime::init(self.handlers, &message, message.len(), &mut reply);
+        match (InitReply::read(&reply), runtime) {
+            (Ok(InitReply::Refused { message, .. }), _) => {
                 panic!("init: {}", String::from_utf8_lossy(message))
             }
-            _ => assert!(self.running.is_some(), "init: no runtime"),
+            (_, runtime) => (bound, runtime.expect("init: no runtime")),
         }
+    }
+
+    /// The name of the source, which is the only one.
+    pub(super) fn source_name(&self, _id: i32) -> String {
+        self.source.name.clone()
+    }
+
+    pub(super) fn source_id(&self, name: &str) -> i32 {
+        assert_eq!(name, self.source.name, "no such source");
+        0
     }
 
     fn batch(&mut self, records: &[Input]) -> Vec<u8> {
         let base_offset = self.next_offset;
         let mut b = Vec::new();
         let head = BatchHeader {
-            kind: KIND_RECORDS,
+            kind: match records.first() {
+                Some(first) if first.replayed => KIND_REPLAYED,
+                _ => KIND_RECORDS,
+            },
             source: 0,
             partition: self.partition,
             base_offset,
@@ -387,6 +416,16 @@ impl Harness {
             panic!("the reply of the SDK is broken: {}", e);
         }
     }
+}
+
+/// The offsets of records of which the first has `next` if it says nothing.
+fn offsets(records: &[Input], mut next: i64) -> Vec<i64> {
+    let each = records.iter().map(|r| {
+        let offset = r.offset.unwrap_or(next);
+        next = offset + 1;
+        offset
+    });
+    each.collect()
 }
 
 fn param(p: &(String, Vec<u8>)) -> Param<'_> {

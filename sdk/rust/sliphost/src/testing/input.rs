@@ -14,6 +14,7 @@ pub struct Input {
     headers: Vec<(String, Option<Vec<u8>>)>,
     pub(crate) timestamp: Option<i64>,
     pub(crate) offset: Option<i64>,
+    pub(crate) replayed: bool,
 }
 
 impl Input {
@@ -65,6 +66,13 @@ impl Input {
     /// Sets the offset; by default one more than that of the record before.
     pub fn offset(mut self, offset: i64) -> Self {
         self.offset = Some(offset);
+        self
+    }
+
+    /// Has the handler get the record as one that comes again after a seek. All
+    /// records of a batch do, or none.
+    pub fn replayed(mut self) -> Self {
+        self.replayed = true;
         self
     }
 
@@ -151,6 +159,10 @@ pub struct Outcome {
     pub logs: Vec<(Level, String)>,
     /// The metrics of this record: name and value.
     pub metrics: Vec<(String, f64)>,
+    /// Where a call of kind downtime or recovery goes back to: source,
+    /// partition and offset, -2 for the beginning and -1 for the end; only the
+    /// last of a partition counts.
+    pub seeks: Vec<(String, i32, i64)>,
 }
 
 impl Outcome {

@@ -27,12 +27,14 @@
 //! # }
 //! ```
 
+mod checkpoint;
 mod event;
 mod harness;
 mod input;
 mod json;
 
 pub use crate::native::KeyType;
+pub use checkpoint::{Checkpoint, Event};
 pub use harness::{Harness, Repr};
 pub use input::{Failure, Input, Outcome, Output};
 pub use json::{from_json, to_json};
