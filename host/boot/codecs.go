@@ -322,3 +322,41 @@ func (c *Codecs) module(t *manifest.CodecTable, topic *manifest.Topic, key bool)
 		fmt.Sprintf("codec %q is function %q of module %q, which is no codec", t.ID, t.Function, t.Module), hint))
 	return nil
 }
+
+// word is the codec of a word, raw for a topic that the manifest does not have.
+func word(name manifest.Codec) codec.Codec {
+	if c, ok := codec.ByName(string(name)); ok {
+		return c
+	}
+	return codec.Raw{}
+}
+
+// TopicCodecs makes the codecs of one topic, for commands. What they need is
+// loaded for them, modules among it; close gives it back.
+func TopicCodecs(ctx context.Context, m *manifest.Manifest, t *manifest.Topic, o Options) (key, value codec.Codec, closeAll func() error, err error) {
+	closeAll = func() error { return nil }
+	if m.CodecIndex(t.Codec) < 0 && m.CodecIndex(t.KeyCodec) < 0 {
+		return word(t.KeyCodec), word(t.Codec), closeAll, nil
+	}
+	// A manifest of this topic alone: what is wrong elsewhere is of no interest.
+	only := *m
+	only.Topics, only.Handlers = []manifest.Topic{*t}, nil
+	only.Codecs = nil
+	for i := range m.Codecs {
+		if id := manifest.Codec(m.Codecs[i].ID); id == t.Codec || id == t.KeyCodec {
+			only.Codecs = append(only.Codecs, m.Codecs[i])
+		}
+	}
+	mods, found, err := LoadModules(ctx, &only, o)
+	if err != nil {
+		return nil, nil, closeAll, err
+	}
+	if found.Fatal() == nil {
+		mods.codecs, found = OpenCodecs(&only, mods, o)
+	}
+	closeAll = func() error { return mods.Close(context.Background()) }
+	if found.Fatal() != nil {
+		return nil, nil, closeAll, errors.Join(found, closeAll())
+	}
+	return mods.codecs.Of(t, true), mods.codecs.Of(t, false), closeAll, nil
+}
