@@ -2,10 +2,8 @@ package codec
 
 import (
 	"context"
-	"errors"
+	"encoding/base64"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -56,23 +54,24 @@ func ReadProto(path string) (*ProtoSchema, error) {
 	})
 }
 
-// ParseProto compiles .proto text. open answers imports by their names, apart
+// ParseProto compiles .proto text, or a file's descriptor in base64. open answers imports by their names, apart
 // from protobuf's own; an error that is fs.ErrNotExist says there is none.
 func ParseProto(name, text string, open func(name string) (string, error)) (*ProtoSchema, error) {
 	var first error
 	c := protocompile.Compiler{
-		Resolver: protocompile.WithStandardImports(&protocompile.SourceResolver{
-			Accessor: func(path string) (io.ReadCloser, error) {
-				if path == name {
-					return io.NopCloser(strings.NewReader(text)), nil
+		Resolver: protocompile.WithStandardImports(protocompile.ResolverFunc(func(path string) (protocompile.SearchResult, error) {
+			src := text
+			if path != name {
+				var err error
+				if src, err = open(path); err != nil {
+					return protocompile.SearchResult{}, err
 				}
-				src, err := open(path)
-				if err != nil {
-					return nil, err
-				}
-				return io.NopCloser(strings.NewReader(src)), nil
-			},
-		}),
+			}
+			if described := serialized(path, src); described != nil {
+				return protocompile.SearchResult{Proto: described}, nil
+			}
+			return protocompile.SearchResult{Source: strings.NewReader(src)}, nil
+		})),
 		MaxParallelism: 1,
 		Reporter: reporter.NewReporter(func(e reporter.ErrorWithPos) error {
 			if first == nil {
@@ -91,9 +90,6 @@ func ParseProto(name, text string, open func(name string) (string, error)) (*Pro
 		return nil, first
 	}
 	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, &SchemaError{Reason: err.Error()}
-		}
 		return nil, &SchemaError{Reason: err.Error()}
 	}
 	s := &ProtoSchema{Text: text, files: new(protoregistry.Files)}
@@ -104,6 +100,21 @@ func ParseProto(name, text string, open func(name string) (string, error)) (*Pro
 		}
 	}
 	return s, nil
+}
+
+// serialized reads the form in which some clients register a file with a
+// schema registry: its descriptor in base64. It is nil for text.
+func serialized(path, src string) *descriptorpb.FileDescriptorProto {
+	raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(src))
+	if err != nil || len(raw) == 0 {
+		return nil
+	}
+	var f descriptorpb.FileDescriptorProto
+	if err := proto.Unmarshal(raw, &f); err != nil {
+		return nil
+	}
+	f.Name = &path // what it is asked for by
+	return &f
 }
 
 // register adds a file and what it imports.

@@ -3,6 +3,7 @@ package codec
 import (
 	"context"
 	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -213,6 +214,22 @@ func TestRegisteredProtobuf(t *testing.T) {
 		var record *Error
 		if _, err := free.Decode(nil, []byte(bad)); !errors.As(err, &record) {
 			t.Errorf("%x: %v", bad, err)
+		}
+	}
+}
+
+// Confluent's Python client registers a descriptor, not text, and other places
+// than the first message's are written in full.
+func TestRegisteredProtobufAsOthersWriteIt(t *testing.T) {
+	f := newFakeRegistry(t)
+	f.add("p", map[string]any{"schema": "Cgd0LnByb3RvEgF0Ih8KAUESCQoBeBgBIAEoCRoPCgJJbhIJCgFuGAEgASgFIg4KAUISCQoBeRgBIAEoCWIGcHJvdG8z", "schemaType": "PROTOBUF"})
+	c := registered(t, RegisteredConfig{Registry: f.client(t, RegistryConfig{}), Protobuf: true})
+	for wire, want := range map[string]string{
+		"0000000001000a0171": `{"x":"q"}`, "000000000102020a0171": `{"y":"q"}`, "00000000010400000803": `{"n":3}`,
+	} {
+		b, _ := hex.DecodeString(wire)
+		if msg, err := c.Decode(nil, b); err != nil || toJSON(t, msg) != want {
+			t.Errorf("%s: %x, %v, want %s", wire, msg, err, want)
 		}
 	}
 }
