@@ -11,11 +11,14 @@ import (
 	"github.com/sliphost/sliphost/host/crashpoint"
 )
 
-// asking is a call into handlers about a checkpoint, for which no record comes.
+// asking is a call into handlers for which no record comes.
 type asking struct {
 	g      *guard
 	source int
 	action checkpoint.Action
+	// advance is what handlers are told if the call is about stream time and no
+	// checkpoint.
+	advance *abi.Advance
 }
 
 // guestSeek is a seek that a handler asked for.
@@ -149,7 +152,7 @@ func (w *worker) call(ctx context.Context, g *guard, source int, a checkpoint.Ac
 		return true, nil
 	}
 	in := g.in
-	w.asking = &asking{g, source, a}
+	w.asking = &asking{g: g, source: source, action: a}
 	w.checkpoints.seeks = w.checkpoints.seeks[:0]
 	head := abi.BatchHeader{
 		Kind: w.plan.Sources[source].Batch, Partition: in.partition,
@@ -181,6 +184,9 @@ func (w *worker) call(ctx context.Context, g *guard, source int, a checkpoint.Ac
 // asked.
 func (w *worker) message(dst []byte, handler *Handler) []byte {
 	a := w.asking
+	if a.advance != nil {
+		return abi.AppendAdvance(dst, a.advance)
+	}
 	at := int32(slices.Index(handler.Checkpoints, a.g.checkpoint))
 	dep := a.g.machine.Spec().Dependencies[a.action.Dependency].Name
 	if w.plan.Sources[a.source].Batch == abi.KindDowntime {

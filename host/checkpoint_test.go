@@ -2,8 +2,10 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -244,5 +246,28 @@ func goldenScenario(t *testing.T, calls bool, mode checkpoint.Mode, exactlyOnce 
 	}
 	if diff := cmp.Diff(want, out); diff != "" {
 		t.Errorf("outputs (-want +got):\n%s", diff)
+	}
+}
+
+// A run until idle whose dependent is held at the end fails, and says by whom.
+func TestUntilIdleTellsWhichCheckpointHolds(t *testing.T) {
+	for workers := 1; workers <= 2; workers++ {
+		synctest.Test(t, func(t *testing.T) {
+			a := newCPApp(true, checkpoint.Spec{Pause: true}, false)
+			a.produce(t, "weather", 1000)
+			h := a.host(t, "h", workers)
+			h.opts.UntilIdle = true
+			for _, w := range h.workers {
+				w.opts.UntilIdle = true
+			}
+			a.produce(t, "activity", 1030)
+			a.produce(t, "activity", 1230)
+			a.produce(t, "activity", 1240)
+			err := h.Run(context.Background())
+			want := `checkpoint "c" holds partition 0 back: dependency "weather" is down`
+			if !errors.Is(err, ErrStopped) || !strings.Contains(err.Error(), want) {
+				t.Errorf("%d workers: got %v, want %s", workers, err, want)
+			}
+		})
 	}
 }

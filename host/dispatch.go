@@ -38,6 +38,8 @@ type run struct {
 	// times is the stream time at each root, as far as it was asked for.
 	times []int64
 
+	// outputs counts what one root has sent to connectors.
+	outputs int
 	// replayed says that the records came before: they go to the handlers of the
 	// checkpoints in active.
 	replayed bool
@@ -90,6 +92,7 @@ func (w *worker) dispatch(ctx context.Context, in *input, head abi.BatchHeader, 
 		r.emitRoots(ctx)
 	}
 	r.unwind()
+	r.know()
 	return r.limit, r.hold, nil
 }
 
@@ -97,6 +100,7 @@ func (w *worker) dispatch(ctx context.Context, in *input, head abi.BatchHeader, 
 func (r *run) emitRoots(ctx context.Context) {
 	for pos := 0; pos < r.limit; pos++ {
 		n := r.firstCall()
+		r.outputs = 0
 		if err := r.emit(ctx, r.root, pos, &n); err != nil {
 			r.holdAt(hold{root: pos, stopped: true, reason: err})
 			if r.w.plan.ExactlyOnce {
@@ -132,6 +136,9 @@ func (r *run) handlers(ctx context.Context, b *batch) error {
 		h := &r.w.plan.Handlers[hs.Handler]
 		c := &b.calls[i]
 		c.handler = h
+		if b == r.root && r.skips(hs.Handler) {
+			continue
+		}
 		if !r.gets(b, hs.Handler) {
 			continue
 		}
@@ -408,7 +415,7 @@ func (r *run) output(b *batch, c *call, handler, pos int, o *abi.Output) *failur
 		}
 	}
 	rec := b.record(pos)
-	e := effect{pos: pos, headers: o.Headers, timestamp: o.Timestamp, partition: -1}
+	e := effect{pos: pos, headers: o.Headers, timestamp: o.Timestamp, offset: rec.OffsetDelta, partition: -1}
 	if !o.HasTimestamp {
 		e.timestamp = b.head.BaseTimestamp + rec.TimestampDelta
 	}

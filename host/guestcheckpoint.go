@@ -120,7 +120,7 @@ func (g *guestCalls) Pulse(at module.At, checkpoint int32, request, buf []byte) 
 // Seek implements module.State.
 func (g *guestCalls) Seek(_ module.At, source, partition int32, offset int64) int32 {
 	a := g.w.asking
-	if a == nil {
+	if a == nil || a.g == nil {
 		return abi.ResultUnbound
 	}
 	in := a.g.in

@@ -32,6 +32,7 @@ func (w *worker) accept(ctx context.Context, in *input, run abi.Run, wire []byte
 // busy says that there is something to do after all.
 func (w *worker) busy() {
 	w.idle.Store(false)
+	w.stood = nil
 	w.lastIdle = time.Time{}
 	w.accepted.Add(1)
 }
@@ -65,6 +66,9 @@ func (w *worker) processBatch(ctx context.Context, in *input, run *abi.Run, wire
 	if done > 0 {
 		in.next = lossy(nextOffset(run, wire, done))
 		in.task.see(run.BaseTimestamp, wire, done)
+		if in.carrier != nil {
+			in.carrier.changed = true
+		}
 		if !careful {
 			w.passed(in)
 		}

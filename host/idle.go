@@ -42,6 +42,9 @@ func (w *worker) checkIdle(ctx context.Context, now time.Time) {
 			return
 		}
 	}
+	if w.stuck() || len(w.unfinished()) > 0 {
+		return
+	}
 	if w.consumer != nil {
 		ctx, cancel := context.WithTimeout(ctx, idleTimeout)
 		defer cancel()
@@ -59,6 +62,7 @@ func (w *worker) checkIdle(ctx context.Context, now time.Time) {
 		}
 	}
 	w.publish()
+	w.stood = w.standing()
 	w.idleAt.Store(seen)
 	w.idle.Store(true)
 	select {

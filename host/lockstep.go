@@ -47,6 +47,9 @@ func (r *run) descend(ctx context.Context, b *batch, pos int) error {
 		c := &b.calls[i]
 		c.handler = &r.w.plan.Handlers[hs.Handler]
 		c.journal = 0
+		if b == r.root && r.skips(hs.Handler) {
+			continue
+		}
 		if !r.gets(b, hs.Handler) {
 			continue
 		}

@@ -80,7 +80,7 @@ func (e *Error) Error() string {
 // builtin lists the codecs that need no configuration, in the order in which
 // messages name them. A codec with settings of its own (avro, protobuf, a
 // codec module) is built from its [codec.NAME] table, not found here.
-var builtin = [...]Codec{Raw{}, String{}, JSON{}, MessagePack{}}
+var builtin = [...]Codec{Raw{}, String{}, JSON{}, MessagePack{}, CSV{}}
 
 // ByName returns the codec a manifest calls name: raw, string, json or msgpack. Names
 // are matched exactly.

@@ -51,7 +51,7 @@ func hideSecrets(n *node, depth int, secret bool) {
 	for _, c := range n.children {
 		// An id such as [topic.secrets] does not make its table one.
 		id := c.kind == kindTable && depth < 2
-		hideSecrets(c, depth+1, secret || n.kind == kindTable && !id && secretName(c.name))
+		hideSecrets(c, depth+1, secret || n.kind == kindTable && !id && (secretName(c.name) || n.name == "admin" && c.name == "token"))
 	}
 }
 
@@ -215,6 +215,12 @@ func (d *decoder) wrongType(n *node, path []string, want, hint string) {
 // when something was wrong with them.
 func (d *decoder) text(n *node, path []string) (e expanded, ok bool) {
 	e, bad := d.expand(n.text)
+	if userInfo(e.text) {
+		e.secret = true
+		if n.val.src != nil {
+			n.val.src.secrets = append(n.val.src.secrets, n.val)
+		}
+	}
 	for _, b := range bad {
 		at := n.val
 		if at.src != nil {

@@ -51,7 +51,7 @@ func codecField() field {
 		return field{name: name, kind: fieldString, example: example, help: help, check: checkNotEmpty, slot: textAt(at)}
 	}
 	return field{
-		name: "codec", kind: fieldTables, id: "codec", reserved: []string{"raw", "string", "json", "msgpack", "avro", "protobuf", "module"},
+		name: "codec", kind: fieldTables, id: "codec", reserved: []string{"raw", "string", "json", "msgpack", "csv", "avro", "protobuf", "module"},
 		help: "[codec.ID] is a codec with settings, which topics name by its id. Its values are typed for handlers.",
 		add:  adder(func(m *Manifest) *[]CodecTable { return &m.Codecs }, func(c *CodecTable) *string { return &c.ID }),
 		each: walker(func(m *Manifest) *[]CodecTable { return &m.Codecs }, func(c *CodecTable) *string { return &c.ID }),
