@@ -484,6 +484,9 @@ func (r *run) broken(c *call, what string) error {
 
 // where names record pos of b for errors.
 func (r *run) where(b *batch, pos int) string {
+	if p, ok := r.in.connector.(Placed); ok {
+		return p.Place(r.offset(b, pos))
+	}
 	return fmt.Sprintf("%s[%d]@%d", r.root.source.ID, r.root.head.Partition, r.offset(b, pos))
 }
 

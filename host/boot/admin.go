@@ -141,6 +141,9 @@ type topicPlace struct {
 // committedPositions are those of the partitions that this process owns.
 func (a *App) committedPositions() map[topicPlace]int64 {
 	all := map[topicPlace]int64{}
+	if a.host == nil {
+		return all // still opening
+	}
 	st := a.Status()
 	for i := range st.Workers {
 		w := &st.Workers[i]
