@@ -3,10 +3,9 @@ package codec
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
-
-	"maps"
 
 	"github.com/sliphost/sliphost/abi"
 )

@@ -180,9 +180,11 @@ func TestAvroResolvesSchemas(t *testing.T) {
 		return `{"type":"record","name":"R","fields":[` + fields + `]}`
 	}
 	for _, tc := range []struct{ name, writer, reader, in, want string }{
-		{"promotions", rec(`{"name":"a","type":"int"},{"name":"b","type":"int"},{"name":"c","type":"long"},{"name":"d","type":"float"},{"name":"e","type":"string"}`),
+		{
+			"promotions", rec(`{"name":"a","type":"int"},{"name":"b","type":"int"},{"name":"c","type":"long"},{"name":"d","type":"float"},{"name":"e","type":"string"}`),
 			rec(`{"name":"a","type":"long"},{"name":"b","type":"double"},{"name":"c","type":"float"},{"name":"d","type":"double"},{"name":"e","type":"string"}`),
-			`{"a":1,"b":2,"c":3,"d":1.5,"e":"x"}`, `{"a":1,"b":2.0,"c":3.0,"d":1.5,"e":"x"}`},
+			`{"a":1,"b":2,"c":3,"d":1.5,"e":"x"}`, `{"a":1,"b":2.0,"c":3.0,"d":1.5,"e":"x"}`,
+		},
 		{"a field that is gone", rec(`{"name":"a","type":{"type":"array","items":"string"}},{"name":"b","type":"int"}`), rec(`{"name":"b","type":"int"}`), `{"a":["x","y"],"b":2}`, `{"b":2}`},
 		{"a new field", rec(`{"name":"b","type":"int"}`), rec(`{"name":"a","type":["null","string"],"default":null},{"name":"b","type":"int"},{"name":"c","type":{"type":"map","values":"int"},"default":{"k":3}}`), `{"b":2}`, `{"b":2,"a":null,"c":{"k":3}}`},
 		{"another order", rec(`{"name":"a","type":"int"},{"name":"b","type":"int"}`), rec(`{"name":"b","type":"int"},{"name":"a","type":"int"}`), `{"a":1,"b":2}`, `{"a":1,"b":2}`},
@@ -190,9 +192,11 @@ func TestAvroResolvesSchemas(t *testing.T) {
 		{"into a union", rec(`{"name":"a","type":"int"}`), rec(`{"name":"a","type":["null","string","long"]}`), `{"a":1}`, `{"a":1}`},
 		{"out of a union", rec(`{"name":"a","type":["null","int"]}`), rec(`{"name":"a","type":"int"}`), `{"a":1}`, `{"a":1}`},
 		{"a symbol that is gone", `{"type":"enum","name":"E","symbols":["A","B"]}`, `{"type":"enum","name":"E","symbols":["A","OTHER"],"default":"OTHER"}`, `"B"`, `"OTHER"`},
-		{"recursive", `{"type":"record","name":"N","fields":[{"name":"v","type":"int"},{"name":"next","type":["null","N"]}]}`,
+		{
+			"recursive", `{"type":"record","name":"N","fields":[{"name":"v","type":"int"},{"name":"next","type":["null","N"]}]}`,
 			`{"type":"record","name":"N","fields":[{"name":"v","type":"long"},{"name":"next","type":["null","N"]},{"name":"x","type":"int","default":0}]}`,
-			`{"v":1,"next":{"v":2,"next":null}}`, `{"v":1,"next":{"v":2,"next":null,"x":0},"x":0}`},
+			`{"v":1,"next":{"v":2,"next":null}}`, `{"v":1,"next":{"v":2,"next":null,"x":0},"x":0}`,
+		},
 	} {
 		w, r := mustAvro(t, tc.writer), mustAvro(t, tc.reader)
 		wc := avroCodec(t, tc.writer)

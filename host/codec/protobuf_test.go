@@ -271,6 +271,7 @@ func FuzzProtobufEncode(f *testing.F) {
 func BenchmarkProtobufDecode(b *testing.B) {
 	benchCodec(b, protoCodec(b, orderProto, "acme.Order"), orderJSON, true)
 }
+
 func BenchmarkProtobufEncode(b *testing.B) {
 	benchCodec(b, protoCodec(b, orderProto, "acme.Order"), orderJSON, false)
 }

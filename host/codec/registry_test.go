@@ -142,8 +142,10 @@ func registered(t testing.TB, c RegisteredConfig) *Registered {
 	return r
 }
 
-const pointV1 = `{"type":"record","name":"Point","fields":[{"name":"x","type":"int"}]}`
-const pointV2 = `{"type":"record","name":"Point","fields":[{"name":"x","type":"long"},{"name":"y","type":"int","default":7}]}`
+const (
+	pointV1 = `{"type":"record","name":"Point","fields":[{"name":"x","type":"int"}]}`
+	pointV2 = `{"type":"record","name":"Point","fields":[{"name":"x","type":"long"},{"name":"y","type":"int","default":7}]}`
+)
 
 func TestRegisteredAvro(t *testing.T) {
 	f := newFakeRegistry(t)
