@@ -250,14 +250,7 @@ func (s *scene) run(ctx context.Context) error {
 			}
 		}
 		s.feed.begin(ctx.Done())
-		plan := s.plan
-		if s.feed.restarts() {
-			// This run is stopped, not at its end: nothing is closed for good.
-			stopped := *plan
-			stopped.Advances = nil
-			plan = &stopped
-		}
-		h := host.New(plan, host.Options{CommitInterval: s.b.Manifest.CommitInterval, UntilIdle: true},
+		h := host.New(s.plan, host.Options{CommitInterval: s.b.Manifest.CommitInterval, UntilIdle: true, GoesOn: s.feed.restarts()},
 			[]int{0}, len(s.sinks), s.backends(), s.log)
 		err := h.Run(ctx)
 		if s.feed.err != nil {
