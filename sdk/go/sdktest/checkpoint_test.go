@@ -195,15 +195,31 @@ func (g *compiledSteps) Advance(time int64, final bool) []string {
 	return h.say(abi.AppendAdvance(nil, &abi.Advance{StreamTime: time, Final: final}), time)
 }
 
-func (g *compiledSteps) Ask(which abi.CheckOf, dependent, dependency abi.Marker) string {
-	r, err := g.check("check", &abi.Check{Which: which, Dependency: "weather", DependentMarker: dependent, DependencyMarker: dependency, ThresholdMs: 1000})
+func (g *compiledSteps) Ask(which string, dependent, dependency cases.Marker) string {
+	m := abi.Check{Dependency: "weather", DependentMarker: marker(dependent), DependencyMarker: marker(dependency), ThresholdMs: 1000}
+	if which == "recovery" {
+		m.Which = abi.CheckRecovery
+	}
+	r, err := g.check("check", &m)
 	switch {
 	case err != nil:
 		return "error: " + err.Error()
-	case which == abi.CheckDowntime:
+	case m.Which == abi.CheckDowntime:
 		return strconv.FormatInt(r.Int(), 10)
 	}
 	return strconv.FormatBool(r.Bool())
+}
+
+func marker(m cases.Marker) abi.Marker {
+	switch m.Kind {
+	case "t":
+		return abi.Marker{Kind: abi.MarkerTime, Int: m.Number}
+	case "i":
+		return abi.Marker{Kind: abi.MarkerInt, Int: m.Number}
+	case "s":
+		return abi.Marker{Kind: abi.MarkerText, Text: m.Text}
+	}
+	return abi.Marker{}
 }
 
 // checkError is a check's error.

@@ -3,13 +3,10 @@ package cases
 import (
 	"encoding/json"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
-
-	"github.com/sliphost/sliphost/abi"
 )
 
 // Steps is a case of handlers that share a checkpoint;
@@ -70,7 +67,8 @@ type Checkpointed interface {
 	Record(handler, value string, time int64, replayed bool) []string
 	Border(handler string) []string
 	Advance(time int64, final bool) []string
-	Ask(which abi.CheckOf, dependent, dependency abi.Marker) string
+	// Ask asks the check downtime or recovery.
+	Ask(which string, dependent, dependency Marker) string
 }
 
 // RunSteps runs a case.
@@ -88,33 +86,29 @@ func RunSteps(t *testing.T, c *Steps, g Checkpointed) {
 		case s.Final:
 			got = g.Advance(-1, true)
 		default:
-			which := map[string]abi.CheckOf{"downtime": abi.CheckDowntime, "recovery": abi.CheckRecovery}[s.Ask]
-			got = []string{g.Ask(which, ReadMarker(s.Dependent), ReadMarker(s.Dependency))}
+			got = []string{g.Ask(s.Ask, readMarker(s.Dependent), readMarker(s.Dependency))}
 		}
 		for j, line := range got {
 			if j < len(s.Want) && s.Want[j] == "error" && strings.HasPrefix(line, "error: ") {
 				got[j] = "error"
 			}
 		}
-		if diff := cmp.Diff(s.Want, got); diff != "" {
-			t.Fatalf("step %d (-want +got):\n%s", i, diff)
+		if !slices.Equal(got, s.Want) {
+			t.Fatalf("step %d:\n%s\nwant\n%s", i, strings.Join(got, "\n"), strings.Join(s.Want, "\n"))
 		}
 	}
 }
 
-// ReadMarker reads a marker as cases write it.
-func ReadMarker(text string) abi.Marker {
-	kind, rest, _ := strings.Cut(text, ":")
-	n, _ := strconv.ParseInt(rest, 10, 64)
-	switch kind {
-	case "t":
-		return abi.Marker{Kind: abi.MarkerTime, Int: n}
-	case "i":
-		return abi.Marker{Kind: abi.MarkerInt, Int: n}
-	case "s":
-		return abi.Marker{Kind: abi.MarkerText, Text: rest}
-	}
-	return abi.Marker{}
+// Marker is a marker as cases write it: the kind is t, i, s or none.
+type Marker struct {
+	Kind, Text string
+	Number     int64
+}
+
+func readMarker(text string) (m Marker) {
+	m.Kind, m.Text, _ = strings.Cut(text, ":")
+	m.Number, _ = strconv.ParseInt(m.Text, 10, 64)
+	return m
 }
 
 // SeekLine is the line of a seek.

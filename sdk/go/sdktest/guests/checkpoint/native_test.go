@@ -4,7 +4,6 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/sliphost/sliphost/abi"
 	slip "github.com/sliphost/sliphost/sdk/go"
 	"github.com/sliphost/sliphost/sdk/go/sdktest/cases"
 	"github.com/sliphost/sliphost/sdk/go/sliptest"
@@ -70,11 +69,11 @@ func (n *native) Advance(time int64, final bool) []string {
 	return lines(n.handler("advance").Advance(time))
 }
 
-func (n *native) Ask(which abi.CheckOf, dependent, dependency abi.Marker) string {
+func (n *native) Ask(which string, dependent, dependency cases.Marker) string {
 	ch := slip.Check{Dependency: "weather", DependentMarker: marker(dependent), DependencyMarker: marker(dependency), ThresholdMs: 1000}
 	text := ""
 	var err error
-	if which == abi.CheckDowntime {
+	if which == "downtime" {
 		var ms int64
 		ms, err = n.handler("check").CheckDowntime("weather-first", ch)
 		text = strconv.FormatInt(ms, 10)
@@ -89,13 +88,13 @@ func (n *native) Ask(which abi.CheckOf, dependent, dependency abi.Marker) string
 	return text
 }
 
-func marker(m abi.Marker) slip.Marker {
+func marker(m cases.Marker) slip.Marker {
 	switch m.Kind {
-	case abi.MarkerTime:
-		return slip.TimeMarker(m.Int)
-	case abi.MarkerInt:
-		return slip.IntMarker(m.Int)
-	case abi.MarkerText:
+	case "t":
+		return slip.TimeMarker(m.Number)
+	case "i":
+		return slip.IntMarker(m.Number)
+	case "s":
 		return slip.TextMarker(m.Text)
 	}
 	return slip.Marker{}
