@@ -263,6 +263,7 @@ func (h *Host) Status() Status {
 			hs.Outputs += c.outputs.Load()
 			hs.Failed += c.failed.Load()
 			hs.Traps += c.traps.Load()
+			hs.CodecErrors += c.codec.Load()
 			hs.Dropped += c.dropped.Load()
 			hs.Skipped += c.skipped.Load()
 			hs.DeadLetters += c.deadLetters.Load()
