@@ -49,6 +49,7 @@ func Check(ctx context.Context, m *manifest.Manifest, o Options, broker bool) (m
 		found = append(found, b.checkKinds(&o.Kinds)...)
 	}
 	if broker && b != nil && found.Fatal() == nil {
+		found = append(found, b.Codecs().checkRegistries(ctx)...)
 		var c *clusters
 		b.planReplay()
 		b.planTimers()
