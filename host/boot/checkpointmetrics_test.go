@@ -29,7 +29,7 @@ func TestCheckpointPartitionMetrics(t *testing.T) {
 		{"clock went back", host.CheckpointPartition{HeldSince: since(70_000)}, metrics.CheckpointPartition{Held: time.Millisecond}},
 		{
 			"integers far apart", host.CheckpointPartition{Dependencies: []host.CheckpointDependency{{BehindMs: behind(math.MaxInt64)}, {BehindMs: behind(math.MinInt64)}}},
-			metrics.CheckpointPartition{Dependencies: []metrics.CheckpointDependency{{Lag: lag(math.MaxInt64 / 1e6 * 1e6)}, {Lag: lag(-(math.MaxInt64 / 1e6 * 1e6))}}},
+			metrics.CheckpointPartition{Dependencies: []metrics.CheckpointDependency{{Lag: lag(math.MaxInt64 / time.Millisecond * time.Millisecond)}, {Lag: lag(-(math.MaxInt64 / time.Millisecond * time.Millisecond))}}},
 		},
 	} {
 		if d := cmp.Diff(c.want, checkpointPartition(&c.in, now)); d != "" {
