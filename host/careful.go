@@ -53,6 +53,14 @@ func (w *worker) processCarefully(ctx context.Context, in *input, run *abi.Run, 
 	return done, nil
 }
 
+// careful says that the run that begins is to be watched for refused outputs.
+func (w *worker) careful(in *input) bool {
+	if w.asking != nil {
+		return w.asking.careful
+	}
+	return in.next < in.careful
+}
+
 func (w *worker) processAlone(ctx context.Context, in *input, run *abi.Run, wire []byte) (int, error) {
 	next, time := in.next, in.task.streamTime
 	for try := 1; ; try++ {

@@ -56,7 +56,12 @@ type guard struct {
 	// told; committed are those of the last commit.
 	seen, committed map[feedKey]abi.Marker
 	since           time.Time // since when it holds, for status
-	tooLong         bool
+	// tooLong says that it has held for longer than the policy wants.
+	tooLong error
+	// acted says that what it carried out is not committed yet; refused counts
+	// how often outputs of that were refused.
+	acted   bool
+	refused int
 }
 
 type feedKey struct {
@@ -154,6 +159,7 @@ func (cs *checkpoints) leave(in *input) {
 		return
 	}
 	cs.guards = slices.DeleteFunc(cs.guards, func(g *guard) bool { return g.in == in })
+	in.guards = nil
 	for _, s := range cs.bySource[in.source] {
 		delete(cs.feeds, feedKey{s.checkpoint, s.dependency, in.partition})
 	}
@@ -337,6 +343,9 @@ func (cs *checkpoints) keep() {
 	for _, g := range cs.guards {
 		g.machine.Forget()
 		g.dirty = false
+		if g.acted {
+			g.acted, g.refused = false, 0
+		}
 		g.committed = cloneSeen(g.seen)
 	}
 	for _, f := range cs.feeds {
@@ -352,6 +361,7 @@ func (cs *checkpoints) rollback() {
 	for _, g := range cs.guards {
 		g.machine.Undo(0)
 		g.dirty = g.loaded
+		g.acted = false
 		g.seen = cloneSeen(g.committed)
 	}
 	for _, f := range cs.feeds {
@@ -360,6 +370,19 @@ func (cs *checkpoints) rollback() {
 	}
 	cs.told, cs.seeks = cs.told[:0], cs.seeks[:0]
 	cs.version = 0 // look again
+}
+
+// suspected notes that outputs were refused, maybe those of what machines
+// have carried out since the last commit.
+func (cs *checkpoints) suspected() {
+	if cs == nil {
+		return
+	}
+	for _, g := range cs.guards {
+		if g.acted {
+			g.refused++
+		}
+	}
 }
 
 // waiting says that a machine waits for its control records or for others'
@@ -371,18 +394,33 @@ func (cs *checkpoints) waiting() bool {
 // heldBy is why a checkpoint holds an input, nil if none does.
 func (in *input) heldBy() error {
 	for _, g := range in.guards {
-		if !g.machine.Held() {
-			continue
+		if g.machine.Held() {
+			return cmp.Or(g.tooLong, g.held())
 		}
-		s := g.machine.Status()
-		for _, d := range s.Dependencies {
-			if d.Down {
-				return fmt.Errorf("checkpoint %q holds partition %d back: dependency %q is down, its marker is %s, the dependent's %s", g.machine.Spec().Name, in.partition, d.Name, markerText(d.Marker), markerText(s.Marker))
-			}
-		}
-		return fmt.Errorf("checkpoint %q holds partition %d back", g.machine.Spec().Name, in.partition)
 	}
 	return nil
+}
+
+// waitedTooLong says why an input counts as stopped by a checkpoint, nil if it
+// does not.
+func (in *input) waitedTooLong() error {
+	for _, g := range in.guards {
+		if g.tooLong != nil {
+			return g.tooLong
+		}
+	}
+	return nil
+}
+
+// held says what a machine that holds its partition waits for.
+func (g *guard) held() error {
+	s := g.machine.Status()
+	for _, d := range s.Dependencies {
+		if d.Down {
+			return fmt.Errorf("checkpoint %q holds partition %d back: dependency %q is down, its marker is %s, the dependent's %s", g.machine.Spec().Name, g.in.partition, d.Name, markerText(d.Marker), markerText(s.Marker))
+		}
+	}
+	return fmt.Errorf("checkpoint %q holds partition %d back", g.machine.Spec().Name, g.in.partition)
 }
 
 // markerText is a marker for people.

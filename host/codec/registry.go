@@ -234,6 +234,9 @@ func (r *Registry) ask(question string, fn func(context.Context) (sr.SubjectSche
 		return a.schema, a.err
 	}
 	a = &answer{done: make(chan struct{})}
+	if len(r.answers) >= maxAnswers {
+		r.forget()
+	}
 	r.answers[question] = a
 	r.mu.Unlock()
 	a.schema, a.err = r.try(fn)
@@ -245,6 +248,23 @@ func (r *Registry) ask(question string, fn func(context.Context) (sr.SubjectSche
 	}
 	close(a.done)
 	return a.schema, a.err
+}
+
+// maxAnswers bounds what is remembered: records may name any number of ids that
+// do not exist.
+const maxAnswers = 10_000
+
+// forget drops the failures.
+func (r *Registry) forget() {
+	for question, a := range r.answers {
+		select {
+		case <-a.done:
+			if a.err != nil {
+				delete(r.answers, question)
+			}
+		default:
+		}
+	}
 }
 
 // try asks up to three times, as long as the time allows.
