@@ -333,7 +333,7 @@ func TestFailedCalls(t *testing.T) {
 			if s := stoppedBecause(h); s != "" {
 				t.Errorf("stopped: %q", s)
 			}
-			if n := h.workers[0].stats.checkpoints.downtimes.Load(); n != 1 {
+			if n := h.workers[0].stats.checkpoints[0].downtimes.Load(); n != 1 {
 				t.Errorf("%d downtimes counted", n)
 			}
 		})
