@@ -192,10 +192,10 @@ func (w *worker) actCarefully(ctx context.Context, g *guard, now time.Time) erro
 		}
 		at := in.rewind()
 		in.stopped, in.tries = stopped, tries
-		if in.connector == nil {
-			if err := w.consumer.Seek(in.kafka, at); err != nil {
-				return err
-			}
+		if in.connector != nil {
+			in.backlog.copyFrom(&in.kept)
+		} else if err := w.consumer.Seek(in.kafka, at); err != nil {
+			return err
 		}
 		if !known || try == carefulTries {
 			w.holdInput(in, &hold{reason: err, stopped: true})
