@@ -42,6 +42,6 @@ func recovered(c *slip.Call, r slip.Recovery) error {
 }
 
 func init() {
-	slip.Handle("weather", weather, first, tooLate)
-	slip.Handle("activity", report, first, first.OnDowntime(down), first.OnRecovery(recovered))
+	slip.Handle("keep-weather", weather, first, tooLate)
+	slip.Handle("report", report, first, first.OnDowntime(down), first.OnRecovery(recovered))
 }
