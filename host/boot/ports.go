@@ -52,6 +52,7 @@ func (a *App) backends() host.Backends {
 		Sink:      func(_ context.Context, i int) (host.ConnectorSink, error) { return a.sink(i) },
 		LogReader: a.logReader,
 		LogBounds: a.logBounds,
+		Topics:    a.topics,
 		Store:     a.store,
 		Purge:     a.purge,
 		Clock:     SystemClock(),
