@@ -271,9 +271,12 @@ func (g *globalReader) trust(topic int, ends map[abi.TopicPartition]Bounds) erro
 		return err
 	}
 	for _, p := range stored {
-		pos, _, err := store.Position(cache, p)
+		pos, still, err := store.Position(cache, p)
 		if err != nil {
 			return err
+		}
+		if !still {
+			continue // too old: the store has wiped it
 		}
 		b, exists := ends[abi.TopicPartition{Topic: int32(topic), Partition: p}]
 		if exists && pos.Log == g.topics[topic].Identity && pos.Next <= b.High {
