@@ -31,6 +31,9 @@ func (w *worker) commit(ctx context.Context) error {
 	if !w.plan.ExactlyOnce && w.overlay != nil {
 		// A changelog takes nothing back: of a record whose output is refused, it
 		// must not hold anything.
+		if err := w.mend(ctx); err != nil {
+			return err
+		}
 		if err := w.flush(ctx); err != nil {
 			return err
 		}
@@ -96,6 +99,7 @@ func (w *worker) stageChangelogs() error {
 		}
 		out := w.changelogs[p.Cache()]
 		out.append(p.Partition(), key, value, nil, -1)
+		w.mending.sent = !w.plan.ExactlyOnce
 		if w.run.careful {
 			out.producer.sent = append(out.producer.sent, w.writer)
 		}
@@ -213,6 +217,7 @@ func (w *worker) committed() {
 			p.SetPosition(pos)
 		}
 		w.overlay.Commit()
+		w.mending.sent = false
 		w.stats.staged.Store(0)
 	}
 	for _, in := range w.sending {
@@ -329,7 +334,9 @@ func (w *worker) restart(ctx context.Context, err error) error {
 	w.log.Error("starting over from the last commit with new clients", "error", err, "wait", wait)
 	w.stats.rewinds.Add(1)
 	w.stats.abort(abortRestart)
-	w.forgetStaged()
+	if err := w.forgetStaged(); err != nil {
+		w.log.Warn("changelogs keep entries of calls that were taken back", "error", err)
+	}
 	w.fatal, w.refused, w.aborted = nil, nil, nil
 	w.inTransaction = false
 	w.idle.Store(false)

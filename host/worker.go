@@ -60,6 +60,7 @@ type worker struct {
 	calls      guestCalls
 	changelogs []*outlet
 	restorer   *restorer
+	mending    mending
 	controls   stagedControl
 	// checkpoints is nil without any; asking is the call about one that is under
 	// way, due says that one has something to do after this record.
@@ -260,7 +261,15 @@ func (w *worker) join(ctx context.Context) error {
 // commit, which the revoked callback does.
 func (w *worker) close(ctx context.Context) {
 	if w.uncommitted && w.overlay != nil {
-		w.overlay.Rollback() // the last commit failed; what is staged is nobody's
+		// The last commit failed; what is staged is nobody's.
+		sent := w.mending.sent
+		if err := w.takeBack(); err != nil {
+			w.log.Warn("changelogs keep entries of calls that were taken back", "error", err)
+		}
+		if sent {
+			w.discard()
+			_ = w.settle(ctx) // revoked mends
+		}
 	}
 	w.uncommitted = false
 	if w.inTransaction && ctx.Err() == nil {
