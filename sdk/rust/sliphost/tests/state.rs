@@ -175,10 +175,7 @@ fn keys_have_types() {
     })
     .keys("map", KeyType::Int);
     let e = h.send("x").failure().clone();
-    assert_eq!(
-        (e.code, &*e.message),
-        (CODE_FAILED, REFUSED)
-    );
+    assert_eq!((e.code, &*e.message), (CODE_FAILED, REFUSED));
     assert!(h.entries("map").is_empty(), "undone");
 }
 
