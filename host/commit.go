@@ -69,7 +69,7 @@ func (w *worker) commit(ctx context.Context) error {
 		return w.commitFailed(ctx, err)
 	}
 	w.uncommitted, w.full = false, false
-	w.retryCommit, w.givenUp, w.restarts = 0, 0, 0
+	w.retryCommit, w.givenUp, w.restarts, w.vain = 0, 0, 0, 0
 	w.stats.commits.Add(1)
 	w.stats.commitTimes.Observe(w.backends.Clock.Now().Sub(began))
 	w.publish()
@@ -319,7 +319,9 @@ func isFatal(err error) bool {
 	return errors.As(err, &fatal) && fatal.Fatal()
 }
 
-// maxRestarts bounds how often clients are made anew without a commit.
+// maxRestarts bounds how often clients are made anew without a commit. Where a
+// broker is only away, there is no bound: a worker tries again until it is back,
+// with waits that grow to maxStopped.
 const maxRestarts = 8
 
 // restart makes all clients of the worker anew after one of them failed for
@@ -330,8 +332,11 @@ func (w *worker) restart(ctx context.Context, err error) error {
 		return err
 	}
 	w.restarts++
+	if !unreachable(err) {
+		w.vain++
+	}
 	wait := min(backoff(100*time.Millisecond, w.restarts), maxStopped)
-	w.log.Error("starting over from the last commit with new clients", "error", err, "wait", wait)
+	w.log.Error("starting over from the last commit with new clients", "error", err, "wait", wait, "tries", w.restarts)
 	w.stats.rewinds.Add(1)
 	w.stats.abort(abortRestart)
 	if err := w.forgetStaged(); err != nil {
@@ -356,7 +361,14 @@ func (w *worker) restart(ctx context.Context, err error) error {
 }
 
 // canRestart says whether the clients may be made anew once more.
-func (w *worker) canRestart() bool { return w.restarts < maxRestarts && w.canRewind() }
+func (w *worker) canRestart() bool { return w.vain < maxRestarts && w.canRewind() }
+
+// unreachable says that err is one of a call that was made again as often as
+// it is, because it said that it may be: nobody answers.
+func unreachable(err error) bool {
+	var known interface{ Retriable() bool }
+	return errors.As(err, &known) && known.Retriable() || errors.Is(err, context.DeadlineExceeded)
+}
 
 // reopenError says that new clients could not be made, which is tried again.
 type reopenError struct{ err error }

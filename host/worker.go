@@ -120,8 +120,9 @@ type worker struct {
 	// retryCommit and givenUp count the commits and rewinds since the last
 	// commit that worked.
 	retryCommit, givenUp int
-	// restarts counts the clients made anew since then.
-	restarts int
+	// restarts counts the clients made anew since then, vain those of them where
+	// the broker was not just away.
+	restarts, vain int
 	// refused is the first refusal of an output, which the client tells once:
 	// until the worker has gone back, no position may be committed.
 	refused error
