@@ -28,9 +28,9 @@ func (w *worker) commit(ctx context.Context) error {
 	if w.refused != nil {
 		return w.refused
 	}
-	if !w.plan.ExactlyOnce && w.overlay != nil {
-		// A changelog takes nothing back: of a record whose output is refused, it
-		// must not hold anything.
+	if !w.plan.ExactlyOnce && (w.overlay != nil || w.plan.controlOf(w.cluster) != "") {
+		// A changelog takes nothing back, nor does a control topic: of a record whose
+		// output is refused, they must not hold anything.
 		if err := w.mend(ctx); err != nil {
 			return err
 		}
@@ -39,6 +39,9 @@ func (w *worker) commit(ctx context.Context) error {
 		}
 	}
 	if err := w.stageChangelogs(); err != nil {
+		return err
+	}
+	if err := w.stagePositions(); err != nil {
 		return err
 	}
 	w.checkpoints.stage()
@@ -177,6 +180,7 @@ func (w *worker) metadata(in *input) string {
 		}
 		m.logs = append(m.logs, cachePosition{nameHash(w.plan.Caches[c].ID), pos})
 	}
+	m.ticks = w.ticks(m.ticks[:0], t)
 	m.until, m.replays = 0, m.replays[:0]
 	if in.replay.until > in.next {
 		m.until = in.replay.until
@@ -231,7 +235,7 @@ func (w *worker) committed() {
 	w.purge()
 }
 
-// commitConnectors stores the positions of files.
+// commitConnectors tells connectors what is final.
 func (w *worker) commitConnectors() error {
 	for _, in := range w.connectors {
 		if in.next == in.committed {
@@ -241,6 +245,15 @@ func (w *worker) commitConnectors() error {
 			return fmt.Errorf("source %q: store the position: %w", w.plan.Sources[in.source].ID, err)
 		}
 		in.committed = in.next
+		in.kept.forget(in.next)
+		if in.carrier != nil {
+			in.carrier.tick(w.plan.timerHash(in.source), in.next-1)
+		}
+		if in.committed >= in.suspect {
+			in.refused = 0
+		}
+		in.keepTries()
+		in.task.committedTime = max(in.task.committedTime, in.task.streamTime)
 	}
 	return nil
 }
@@ -260,7 +273,7 @@ func (w *worker) commitFailed(ctx context.Context, err error) error {
 }
 
 // giveUp goes back to the last commit after outputs were refused: everything
-// since is processed again. What cannot go back ends the host.
+// since is processed again.
 func (w *worker) giveUp(ctx context.Context, err error) error {
 	if ctx.Err() != nil || w.drain.Load() {
 		return err
@@ -268,13 +281,14 @@ func (w *worker) giveUp(ctx context.Context, err error) error {
 	if errors.Is(err, errStore) {
 		return w.storeBroke(ctx, err)
 	}
-	if isFatal(err) || !w.canRewind() {
+	if isFatal(err) {
 		return err
 	}
 	w.stats.rewinds.Add(1)
-	if errors.As(err, new(*refusedError)) {
-		for _, in := range w.inputs {
-			in.suspected()
+	var refused *refusedError
+	if errors.As(err, &refused) {
+		for _, in := range w.listed {
+			in.suspected(refused.conn != nil && refused.record() >= 0)
 		}
 	}
 	wait := w.rewindWait(err)
@@ -298,19 +312,9 @@ func (w *worker) giveUp(ctx context.Context, err error) error {
 			return w.restart(ctx, fmt.Errorf("go back on %s[%d]: %w", w.plan.Sources[in.source].Topic, part.Partition, err))
 		}
 	}
+	w.rewindConnectors()
 	w.publish()
 	return w.pause(ctx, wait)
-}
-
-// canRewind says whether all that is not committed can be had again: files and
-// standard input cannot, except by a new start of the host.
-func (w *worker) canRewind() bool {
-	for _, in := range w.connectors {
-		if in.next != in.committed {
-			return false
-		}
-	}
-	return true
 }
 
 // isFatal says that a client cannot be used any more.
@@ -347,6 +351,7 @@ func (w *worker) restart(ctx context.Context, err error) error {
 	w.idle.Store(false)
 	w.closeClients()
 	w.dropAll()
+	w.rewindConnectors()
 	w.publish()
 	if err := w.pause(ctx, wait); err != nil || w.drain.Load() {
 		return err
@@ -361,7 +366,7 @@ func (w *worker) restart(ctx context.Context, err error) error {
 }
 
 // canRestart says whether the clients may be made anew once more.
-func (w *worker) canRestart() bool { return w.vain < maxRestarts && w.canRewind() }
+func (w *worker) canRestart() bool { return w.vain < maxRestarts }
 
 // unreachable says that err is one of a call that was made again as often as
 // it is, because it said that it may be: nobody answers.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/sliphost/sliphost/abi"
+	"github.com/sliphost/sliphost/host/codec"
 	"github.com/sliphost/sliphost/host/module"
 )
 
@@ -37,6 +38,8 @@ type run struct {
 	// times is the stream time at each root, as far as it was asked for.
 	times []int64
 
+	// outputs counts what one root has sent to connectors.
+	outputs int
 	// replayed says that the records came before: they go to the handlers of the
 	// checkpoints in active.
 	replayed bool
@@ -68,6 +71,13 @@ func (w *worker) dispatch(ctx context.Context, in *input, head abi.BatchHeader, 
 		r.replays()
 		r.scan()
 	}
+	if root.waits != nil {
+		next := r.in.next
+		if n := root.len(); n > 0 {
+			next = r.offset(root, n-1) + 1
+		}
+		r.holdAt(hold{root: root.len(), stopped: true, reason: fmt.Errorf("%s[%d] from offset %d on: %w", src.ID, head.Partition, next, root.waits)})
+	}
 	if r.lockstep {
 		err = r.deep(ctx)
 	} else {
@@ -90,6 +100,7 @@ func (w *worker) dispatch(ctx context.Context, in *input, head abi.BatchHeader, 
 func (r *run) emitRoots(ctx context.Context) {
 	for pos := 0; pos < r.limit; pos++ {
 		n := r.firstCall()
+		r.outputs = 0
 		if err := r.emit(ctx, r.root, pos, &n); err != nil {
 			r.holdAt(hold{root: pos, stopped: true, reason: err})
 			if r.w.plan.ExactlyOnce {
@@ -161,6 +172,7 @@ func (r *run) call(ctx context.Context, b *batch, c *call, handler, from, end in
 		to := min(b.until(from, r.limit), end)
 		if len(bad) > 0 {
 			if to = min(to, bad[0].pos); to == from {
+				r.countCodec(c.handler)
 				r.failed(c, failure{batch: b, handler: c.handler, pos: from, code: codeUndecodable, reason: bad[0].reason})
 				bad = bad[1:]
 				from++
@@ -403,7 +415,7 @@ func (r *run) output(b *batch, c *call, handler, pos int, o *abi.Output) *failur
 		}
 	}
 	rec := b.record(pos)
-	e := effect{pos: pos, headers: o.Headers, timestamp: o.Timestamp, partition: -1}
+	e := effect{pos: pos, headers: o.Headers, timestamp: o.Timestamp, offset: rec.OffsetDelta, partition: -1}
 	if !o.HasTimestamp {
 		e.timestamp = b.head.BaseTimestamp + rec.TimestampDelta
 	}
@@ -430,8 +442,14 @@ func (r *run) output(b *batch, c *call, handler, pos int, o *abi.Output) *failur
 			e.value, err = r.valueEnc.encode(&r.w.arena, s.Value, o.Value)
 		}
 		if err != nil {
+			r.countCodec(c.handler)
+			code := codeOutput
+			var unavailable *codec.Unavailable
+			if errors.As(err, &unavailable) {
+				code = codeUnavailable
+			}
 			return &failure{
-				batch: b, handler: c.handler, pos: pos, code: codeOutput,
+				batch: b, handler: c.handler, pos: pos, code: code,
 				reason: fmt.Sprintf("%s for sink %q cannot be encoded: %v", what, s.ID, err),
 			}
 		}
@@ -466,6 +484,9 @@ func (r *run) broken(c *call, what string) error {
 
 // where names record pos of b for errors.
 func (r *run) where(b *batch, pos int) string {
+	if p, ok := r.in.connector.(Placed); ok {
+		return p.Place(r.offset(b, pos))
+	}
 	return fmt.Sprintf("%s[%d]@%d", r.root.source.ID, r.root.head.Partition, r.offset(b, pos))
 }
 

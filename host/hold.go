@@ -66,6 +66,9 @@ func (w *worker) processBatch(ctx context.Context, in *input, run *abi.Run, wire
 	if done > 0 {
 		in.next = lossy(nextOffset(run, wire, done))
 		in.task.see(run.BaseTimestamp, wire, done)
+		if in.carrier != nil {
+			in.carrier.changed = true
+		}
 		if !careful {
 			w.passed(in)
 		}

@@ -60,6 +60,9 @@ func New(plan *Plan, opts Options, clusters []int, connectors int, b Backends, l
 	}
 	rounds, last := plan.finalRounds()
 	h.rounds, h.lastRound = rounds, int32(last)
+	if opts.GoesOn {
+		h.lastRound = 0
+	}
 	h.globals = globals{whole: map[int]uint64{}, changed: make(chan struct{})}
 	for _, cluster := range plan.globalClusters() {
 		h.globals.whole[cluster] = noEpoch
@@ -211,7 +214,11 @@ func (h *Host) Drain() {
 func (h *Host) Ready() bool { return h.state.Load() == stateRunning }
 
 func (h *Host) openSinks(ctx context.Context) error {
-	for _, s := range h.sinks {
+	own := h.plan.ownSinks()
+	for i, s := range h.sinks {
+		if own[i] {
+			continue
+		}
 		if err := s.reopen(ctx); err != nil {
 			return err
 		}
@@ -262,6 +269,7 @@ func (h *Host) Status() Status {
 			hs.Outputs += c.outputs.Load()
 			hs.Failed += c.failed.Load()
 			hs.Traps += c.traps.Load()
+			hs.CodecErrors += c.codec.Load()
 			hs.Dropped += c.dropped.Load()
 			hs.Skipped += c.skipped.Load()
 			hs.DeadLetters += c.deadLetters.Load()

@@ -28,6 +28,9 @@ type Plan struct {
 	Proxies []int
 	// Modules are the ids of the modules.
 	Modules []string
+	// HostID names this process's state directory: sources outside Kafka are the
+	// process's own, and so are their positions.
+	HostID string
 	// ExactlyOnce says that outputs, state and positions are one transaction.
 	ExactlyOnce bool
 	// Subs are the sub-topologies: what shares no source, proxy or cache.
@@ -137,6 +140,19 @@ func (p *Plan) feeds(source, proxy int) bool {
 	return false
 }
 
+// ownSinks are the connector sinks that each worker opens for itself.
+func (p *Plan) ownSinks() map[int]bool {
+	own := map[int]bool{}
+	for i := range p.Handlers {
+		for _, s := range p.Handlers[i].Sinks {
+			if s.Kind == SinkConnector && s.PerWorker {
+				own[s.Connector] = true
+			}
+		}
+	}
+	return own
+}
+
 // leads lists the sources of kind proxy that a call of a handler can feed: by
 // outputs, or by what it writes to a cache whose updates are read.
 func (p *Plan) leads(handler int) []int {
@@ -165,7 +181,8 @@ const (
 	// SourceProxy delivers what handlers emit to it, or what they write to a
 	// cache (Cache.Updates).
 	SourceProxy
-	// SourceConnector is a file, stdin or a timer: it belongs to worker 0.
+	// SourceConnector is anything outside Kafka: a file, stdin, a timer, HTTP. It
+	// belongs to worker 0, timers aside.
 	SourceConnector
 	// SourceReplayed stands for a handler's source where dead letters come back:
 	// nothing but them has it, and they have the one handler.
@@ -191,6 +208,10 @@ type Source struct {
 	// Identity is a hash of the topic's id, 0 if not known: a topic of the same
 	// name that was made anew has another one.
 	Identity uint32
+	// Timer says whether a connector is a timer, and who runs it; Home is then
+	// the source, of kind topic, whose partitions decide that.
+	Timer Timer
+	Home  int
 	// Internal topics, those of repartitions, lose their records once these are
 	// committed.
 	Internal bool
@@ -278,8 +299,10 @@ type Sink struct {
 	Limit string
 	// Proxy is the id of the source of kind proxy.
 	Proxy int
-	// Connector is the position in the worker's connector sinks.
+	// Connector is the position in the plan's connector sinks. PerWorker says
+	// that each worker opens its own, not the host one for all.
 	Connector int
+	PerWorker bool
 	// Key and Value encode what the guest emits; a proxy's are nil.
 	Key, Value codec.Codec
 }
@@ -319,6 +342,9 @@ type Options struct {
 	MaxRecords, MaxBytes int
 	// UntilIdle ends the run when every input is drained.
 	UntilIdle bool
+	// GoesOn says that another run follows one with UntilIdle: no handler is told
+	// that no record follows.
+	GoesOn bool
 	// PurgeInterval is the time between deletions of committed records of
 	// internal topics.
 	PurgeInterval time.Duration

@@ -50,6 +50,7 @@ func (w *worker) assigned(ctx context.Context, parts []abi.TopicPartition) []int
 		t.committedTime = max(t.committedTime, in.meta.streamTime)
 		t.streamTime = max(t.streamTime, t.committedTime)
 		in.restoreAttempts(w.plan)
+		t.restoreTicks(&in.meta)
 		in.restoreReplay(w.plan)
 		if w.checkpoints != nil {
 			if err := w.checkpoints.enter(in, in.barrier); err != nil && w.fatal == nil {

@@ -31,6 +31,8 @@ type handlerStats struct {
 	// records counts records a guest finished, outputs what it emitted, failed
 	// the calls that did not succeed, each try counted.
 	records, outputs, failed, traps atomic.Uint64
+	// codec counts keys and values that could not be decoded or encoded.
+	codec atomic.Uint64
 	// dropped, skipped and deadLetters count records by what became of them.
 	dropped, skipped, deadLetters atomic.Uint64
 	// letters counts dead letters by code.
@@ -85,6 +87,7 @@ type HandlerStatus struct {
 	Outputs     uint64 `json:"outputs"`
 	Failed      uint64 `json:"failed"`
 	Traps       uint64 `json:"traps"`
+	CodecErrors uint64 `json:"codec_errors"`
 	Dropped     uint64 `json:"dropped"`
 	Skipped     uint64 `json:"skipped"`
 	DeadLetters uint64 `json:"dead_letters"`

@@ -35,6 +35,10 @@ type task struct {
 	unsettled bool
 	// changed says that a position or a cache was, since the last commit.
 	changed bool
+	// ticks are the committed ones of the timers that go with the task: their
+	// positions travel with its inputs'. timers are those that run.
+	ticks  map[uint32]int64
+	timers []*input
 	// known is the stream time that each handler with kind advance knows of, by
 	// its position in the plan. finished says that they were told that no record
 	// follows; stuck that one of them failed on an advance (the last one, if last
@@ -181,6 +185,7 @@ func (w *worker) drop(part abi.TopicPartition) {
 	if len(t.inputs) == 0 {
 		delete(w.tasks, t.taskKey)
 	}
+	w.endTimers(in)
 }
 
 // dropAll forgets every input and task.

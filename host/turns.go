@@ -62,7 +62,7 @@ func (w *worker) keepRuns(i int) (left bool, err error) {
 // records go by timestamp. Letters that come back do not: their time is long
 // past.
 func (w *worker) takesTurns(in *input) bool {
-	if !w.stateful(in.task.sub) || w.replays(in) {
+	if in.connector != nil || !w.stateful(in.task.sub) || w.replays(in) {
 		return false
 	}
 	n := 0

@@ -33,13 +33,15 @@ type worker struct {
 	invokers  []Invoker
 	outputs   []*output
 	connSinks []*connSink
+	ownSinks  map[int]*sharedSink
 	outlets   [][]*outlet // by handler and sink
 	letters   []*outlet   // by handler
 
 	inputs     map[abi.TopicPartition]*input
 	tasks      map[taskKey]*task
-	connectors []*input // of worker 0
-	listed     []*input // inputs and connectors, by source and partition
+	connectors []*input
+	timers     map[timerKey]*input // those of connectors that are timers
+	listed     []*input            // inputs and connectors, by source and partition
 	packed     abi.Packed
 	lines      abi.Packed // of connectors
 
@@ -100,6 +102,9 @@ type worker struct {
 	// letter is the dead letter that is being delivered again, nil for anything
 	// else.
 	letter *letter
+
+	// sinkRecord is what goes to a connector sink.
+	sinkRecord SinkRecord
 
 	// What one commit works with.
 	topicNames []string
@@ -174,6 +179,8 @@ func newWorker(h *Host, id, cluster int) *worker {
 		feeders: map[*Source][]feeder{},
 
 		inquiries: make(chan *inquiry),
+		ownSinks:  map[int]*sharedSink{},
+		timers:    map[timerKey]*input{},
 	}
 	w.invokers = make([]Invoker, len(w.plan.Modules))
 	w.stats.handlers = make([]handlerStats, len(w.plan.Handlers))
@@ -224,17 +231,8 @@ func (w *worker) open(ctx context.Context) error {
 	if err := w.openOutlets(ctx); err != nil {
 		return err
 	}
-	if w.id == 0 {
-		for i := range w.plan.Sources {
-			if w.plan.Sources[i].Kind != SourceConnector {
-				continue
-			}
-			c, err := w.backends.Source(ctx, i)
-			if err != nil {
-				return fmt.Errorf("source %q: %w", w.plan.Sources[i].ID, err)
-			}
-			w.connectors = append(w.connectors, &input{task: &task{streamTime: -1, phase: taskRunning}, source: i, connector: c, next: abi.OffsetNone, committed: abi.OffsetNone, careful: abi.OffsetNone})
-		}
+	if err := w.openConnectors(ctx); err != nil {
+		return err
 	}
 	w.relist()
 	return w.join(ctx)
@@ -287,11 +285,7 @@ func (w *worker) close(ctx context.Context) {
 	w.restorer.close()
 	w.purging.wait()
 	w.closeStore()
-	for _, in := range w.connectors {
-		if err := in.connector.Close(); err != nil {
-			w.log.Error("close a source", "source", w.plan.Sources[in.source].ID, "error", err)
-		}
-	}
+	w.closeConnectors()
 	for _, inv := range w.invokers {
 		if inv == nil {
 			continue
@@ -372,6 +366,7 @@ func (w *worker) loop(ctx context.Context) error {
 		return fmt.Errorf("last commit: %w; the records since the commit before are processed again at the next start", err)
 	}
 	w.final = true
+	w.drainConnectors()
 	if err := w.commit(ctx); err != nil {
 		return fmt.Errorf("last commit: %w; the records since the commit before are processed again at the next start", err)
 	}
@@ -398,6 +393,9 @@ func (w *worker) step(ctx context.Context) error {
 	}
 	if err := w.finish(ctx); err != nil {
 		return w.recover(ctx, err)
+	}
+	if err := w.matchTimers(ctx); err != nil {
+		return err
 	}
 	if err := w.retries(ctx, now); err != nil {
 		return w.recover(ctx, err)
@@ -521,11 +519,7 @@ func (w *worker) wait(now time.Time, busy bool) time.Duration {
 	if w.curious(now) {
 		d = inquiryPace
 	}
-	for _, in := range w.connectors {
-		if !in.eof && !in.held() {
-			d = connectorWait
-		}
-	}
+	d = min(d, w.connectorsDue(now))
 	if w.idle.Load() || w.restorer.pending() {
 		d = connectorWait // the end of the run, or of a restore, is near
 	}
@@ -608,7 +602,7 @@ func (w *worker) sleep(ctx context.Context, d time.Duration) error {
 	defer stop()
 	var ready <-chan struct{}
 	for _, in := range w.connectors {
-		if !in.eof && !in.held() {
+		if !in.eof && !in.held() && w.plan.Sources[in.source].Timer == NoTimer {
 			ready = in.connector.Ready() // one of them; the others within the wait
 		}
 	}
@@ -619,31 +613,6 @@ func (w *worker) sleep(ctx context.Context, d time.Duration) error {
 	case <-ready:
 	}
 	return nil
-}
-
-// pollConnectors takes what files, stdin and timers have. busy says that
-// there may be more at once.
-func (w *worker) pollConnectors(ctx context.Context) (busy bool, err error) {
-	for _, in := range w.connectors {
-		if in.eof || in.held() {
-			continue
-		}
-		eof, err := in.connector.Poll(&w.lines, w.opts.MaxRecords, w.opts.MaxBytes)
-		if err != nil {
-			return false, fmt.Errorf("source %q: %w", w.plan.Sources[in.source].ID, err)
-		}
-		in.eof = eof
-		for _, run := range w.lines.Runs {
-			busy = true
-			if w.drain.Load() {
-				return busy, nil
-			}
-			if err := w.accept(ctx, in, run, w.lines.Buf[run.Start:run.End]); err != nil {
-				return false, err
-			}
-		}
-	}
-	return busy, nil
 }
 
 // relist brings listed up to date after inputs or connectors have changed.

@@ -41,6 +41,8 @@ var rows = []row{
 	{folder: "sdk/go", ours: []string{"abi"}, lean: true},
 	{folder: "sdk/go/sliptest", ours: []string{"abi", "sdk/go/..."}},
 	{folder: "sdk/go/sdktest", ours: []string{"abi", "abi/abitest/...", "sdk/go"}},
+	{folder: "sdk/go/sdktest/cases", ours: []string{"sdk/go/sliptest"}},
+	{folder: "sdk/go/sdktest/model", ours: []string{"sdk/go/sdktest/cases"}, theirs: []string{"pgregory.net/rapid"}},
 	{folder: "sdk/go/sdktest/guests", ours: []string{"abi", "abi/abitest/recode", "sdk/go"}, lean: true},
 	{folder: "state", theirs: []string{"github.com/tidwall/btree"}},
 	{folder: "state/rocksdb", ours: []string{"state"}, theirs: []string{"github.com/linxGnu/grocksdb"}},
@@ -49,14 +51,15 @@ var rows = []row{
 	{folder: "kafka/kafkatest/plainloop", theirs: []string{"github.com/confluentinc/confluent-kafka-go/v2"}},
 	{folder: "kafka/kafkatest", ours: []string{"abi", "kafka", "kafka/embedded"}},
 	{folder: "host", ours: []string{"abi", "state", "host/crashpoint", "host/manifest", "host/topology", "host/module", "host/codec", "host/checkpoint", "host/connector", "host/metrics"}, theirs: []string{"*"}},
-	{folder: "host/manifest", theirs: []string{"github.com/pelletier/go-toml/v2"}},
+	{folder: "host/manifest", ours: []string{"host/cron"}, theirs: []string{"github.com/pelletier/go-toml/v2"}},
+	{folder: "host/cron"},
 	{folder: "host/topology", ours: []string{"host/manifest"}},
 	{folder: "host/checkpoint", ours: []string{"abi"}},
 	{folder: "host/crashpoint"},
 	{folder: "host/module", ours: []string{"abi", "host/module/wasm"}, theirs: []string{"github.com/tetratelabs/wazero", "golang.org/x/sys"}},
 	{folder: "host/module/wasm"},
 	{folder: "host/codec", ours: []string{"abi"}, theirs: []string{"*"}},
-	{folder: "host/connector", ours: []string{"abi"}, theirs: []string{"*"}},
+	{folder: "host/connector", ours: []string{"abi", "host/cron"}, theirs: []string{"*"}},
 	{folder: "host/metrics", theirs: []string{"github.com/prometheus/client_golang"}},
 	{folder: "host/hosttest", ours: []string{"abi", "host/...", "state"}},
 	{folder: "host/admin", ours: []string{"host", "host/manifest", "host/topology", "host/metrics"}, theirs: []string{"*"}},
@@ -64,6 +67,8 @@ var rows = []row{
 	{folder: "host/golden", ours: []string{"abi", "host/..."}, theirs: []string{"github.com/pelletier/go-toml/v2"}},
 	{folder: "cmd/sliphost", ours: []string{"abi", "host/...", "sdk/..."}, theirs: []string{"*"}},
 	{folder: "examples", ours: []string{"abi", "sdk/go/..."}},
+	// A host of one's own imports what anybody else can.
+	{folder: "examples/custom-connector", ours: []string{"host/connector"}, theirs: []string{module}},
 }
 
 // owners are modules that only some folders may import, whatever their row

@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strings"
 	"syscall"
 	"time"
 
@@ -75,19 +73,14 @@ func (c *Client) get(ctx context.Context, path string) ([]byte, error) {
 		return nil, c.explain(ctx, err)
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, c.refused(resp, path)
+	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
 		return nil, c.explain(ctx, err)
 	}
-	if resp.StatusCode == http.StatusOK {
-		return body, nil
-	}
-	var p Problem
-	if json.Unmarshal(body, &p) != nil || p.Detail == "" {
-		p.Detail = resp.Status
-	}
-	path, _, _ = strings.Cut(path, "?")
-	return nil, &RefusedError{Dir: c.dir, Path: path, Status: resp.StatusCode, Detail: p.Detail}
+	return body, nil
 }
 
 // explain says why a question got no answer.

@@ -23,6 +23,7 @@ type fakeHost struct {
 	mu    sync.Mutex
 	state string
 	lags  []metrics.Lag
+	feed  *fakeUpdates
 }
 
 func (h *fakeHost) set(state string) {

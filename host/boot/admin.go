@@ -40,7 +40,7 @@ func (a *App) answer(ctx context.Context) error {
 		reg.Guest(handler, guestKind(kind), name, value)
 	}
 	a.admin, err = admin.Start(ctx, admin.Config{
-		Host: a, Metrics: reg.Handler(), StateDir: dir, HTTP: m.Admin.HTTP,
+		Host: a, Metrics: reg.Handler(), StateDir: dir, HTTP: m.Admin.HTTP, Token: m.Admin.Token.Reveal(),
 		Version: a.o.Version, Manifest: file, Generation: generation, Logger: a.o.logger(),
 	})
 	return err
@@ -78,7 +78,7 @@ func (a *App) hostMetrics() metrics.Host {
 		s := &st.Handlers[i]
 		h.Handlers = append(h.Handlers, metrics.Handler{
 			ID: s.ID, Module: s.Module, SHA256: s.SHA256,
-			Records: s.Records, Outputs: s.Outputs, Failed: s.Failed, Traps: s.Traps,
+			Records: s.Records, Outputs: s.Outputs, Failed: s.Failed, Traps: s.Traps, CodecErrors: s.CodecErrors,
 			Dropped: s.Dropped, Skipped: s.Skipped, DeadLetters: s.DeadLetters, Letters: s.Letters,
 		})
 	}
@@ -141,6 +141,9 @@ type topicPlace struct {
 // committedPositions are those of the partitions that this process owns.
 func (a *App) committedPositions() map[topicPlace]int64 {
 	all := map[topicPlace]int64{}
+	if a.host == nil {
+		return all // still opening
+	}
 	st := a.Status()
 	for i := range st.Workers {
 		w := &st.Workers[i]

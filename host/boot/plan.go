@@ -38,6 +38,9 @@ func BuildPlan(m *manifest.Manifest, mods *Modules) (*Build, manifest.Errors) {
 	inits, found := mods.Bind(m)
 	topo, more := topology.Build(m)
 	found = append(found, more...)
+	codecs, more := OpenCodecs(m, mods, mods.o)
+	mods.codecs = codecs
+	found = append(found, more...)
 	found.Sort()
 	if found.Fatal() != nil {
 		return nil, found
@@ -61,6 +64,9 @@ func (b *Build) plan() {
 		b.Sources = append(b.Sources, s.Endpoint)
 		src := b.source(s.Endpoint, s.Readers)
 		src.Sub, src.Lockstep = s.Sub, s.Lockstep
+		if home, ok := topo.TimerHome(i); ok {
+			src.Timer, src.Home = host.TimerOfTask, home
+		}
 		p.Sources = append(p.Sources, src)
 	}
 	for i := range topo.Proxies {
@@ -109,11 +115,11 @@ func (b *Build) source(e manifest.Endpoint, rs []topology.Reader) host.Source {
 	s := host.Source{ID: e.Text, Kind: host.SourceConnector, Value: codecOf(e.Codec), Handlers: readers(rs)}
 	switch e.Kind {
 	case manifest.EndpointTimer:
-		s.Batch = abi.KindTimer
+		s.Batch, s.Timer = abi.KindTimer, host.TimerOfProcess
 	case manifest.EndpointTopic:
 		t := &b.Manifest.Topics[e.Index]
 		s.Kind, s.Cluster, s.Topic = host.SourceTopic, t.Cluster, t.Name
-		s.Key = codecOf(t.KeyCodec)
+		s.Key, s.Value = b.modules.codecs.Of(t, true), b.modules.codecs.Of(t, false)
 		s.Start = host.Start{Policy: startPolicy(t.Start.Kind)}
 		if t.Start.Kind == manifest.StartTime {
 			s.Start.Time = t.Start.Time.UnixMilli()
@@ -137,7 +143,10 @@ func startPolicy(k manifest.StartKind) host.StartPolicy {
 	return host.StartEarliest
 }
 
-// codecOf is the codec of a name the manifest has checked; nil for none.
+// Codecs are those of the manifest's topics.
+func (b *Build) Codecs() *Codecs { return b.modules.codecs }
+
+// codecOf is the codec of a connector's lines; nil for none.
 func codecOf(c manifest.Codec) codec.Codec {
 	found, _ := codec.ByName(string(c))
 	return found
@@ -160,12 +169,14 @@ func (b *Build) handler(i int, connector, proxies, bindings []int) host.Handler 
 			s.Value = nil
 		case mh.Sinks[j].Kind == manifest.EndpointTopic:
 			t := &b.Manifest.Topics[mh.Sinks[j].Index]
-			s.Cluster, s.Topic, s.Key = t.Cluster, t.Name, codecOf(t.KeyCodec)
+			s.Cluster, s.Topic, s.Key, s.Value = t.Cluster, t.Name, b.modules.codecs.Of(t, true), b.modules.codecs.Of(t, false)
 		case mh.Sinks[j].Kind == manifest.EndpointRepartition:
 			r := &b.Manifest.Repartitions[mh.Sinks[j].Index]
 			s.Cluster, s.Topic = r.Cluster, r.Name
 		default:
 			s.Kind, s.Connector = host.SinkConnector, connector[ts.Index]
+			kind := mh.Sinks[j].Kind
+			s.PerWorker = kind == manifest.EndpointWebhook || kind == manifest.EndpointCustom
 		}
 		h.Sinks = append(h.Sinks, s)
 	}

@@ -162,6 +162,10 @@ func (s *scene) input(in *block) error {
 			s.feed.queue = append(s.feed.queue, fed{source: line, value: r.value, stamp: r.timestamp, restart: restart})
 			continue
 		}
+		r.json = r.json || in.from != ""
+		if err := r.encode(s.codecs(topic)); err != nil {
+			return s.at(in, "the record is not what topic %q takes: %s", in.endpoint, err)
+		}
 		if int(r.partition) >= s.parts[topic] {
 			return s.at(in, "topic %q has partitions 0 to %d, not %d", in.endpoint, s.parts[topic]-1, r.partition)
 		}
@@ -246,7 +250,7 @@ func (s *scene) run(ctx context.Context) error {
 			}
 		}
 		s.feed.begin(ctx.Done())
-		h := host.New(s.plan, host.Options{CommitInterval: s.b.Manifest.CommitInterval, UntilIdle: true},
+		h := host.New(s.plan, host.Options{CommitInterval: s.b.Manifest.CommitInterval, UntilIdle: true, GoesOn: s.feed.restarts()},
 			[]int{0}, len(s.sinks), s.backends(), s.log)
 		err := h.Run(ctx)
 		if s.feed.err != nil {
@@ -274,9 +278,14 @@ func (s *scene) backends() host.Backends {
 		},
 		LogReader: s.logReader,
 		LogBounds: s.logBounds,
-		Source:    func(_ context.Context, i int) (host.ConnectorSource, error) { return s.sources[i], nil },
-		Sink:      func(_ context.Context, i int) (host.ConnectorSink, error) { return s.sinks[i], nil },
-		Clock:     s.feed,
+		Source: func(_ context.Context, i int) (host.ConnectorSource, error) {
+			if s.plan.Sources[i].Timer == host.TimerOfTask {
+				return &ticks{lines: s.sources[i]}, nil
+			}
+			return s.sources[i], nil
+		},
+		Sink:  func(_ context.Context, i int) (host.ConnectorSink, error) { return s.sinks[i], nil },
+		Clock: s.feed,
 	}
 	if s.kept.caches != nil {
 		b.Store = s.kept.caches.Store()
@@ -340,12 +349,14 @@ func (s *scene) got(o output) []record {
 		return o.sink.records
 	}
 	all := s.feed.broker.Records(o.topic)
+	key, value := s.codecs(o.topic)
 	var out []record
 	for _, r := range all {
 		if s.feed.inputs[recordID{o.topic, r.Partition, r.Offset}] {
 			continue // an input of the test
 		}
 		rec := record{key: r.Key, value: r.Value, partition: r.Partition, timestamp: r.Timestamp}
+		rec.decode(key, value)
 		it := abi.ReadHeaders(r.HeadersWire)
 		for {
 			name, value, ok := it.Next()

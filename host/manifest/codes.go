@@ -47,6 +47,10 @@ const (
 	CodeLiteralSecret   Code = "SLP219"
 	CodeEmpty           Code = "SLP220"
 	CodePropertyAsTable Code = "SLP221"
+	CodeCron            Code = "SLP230"
+	CodeZone            Code = "SLP231"
+	CodeURL             Code = "SLP232"
+	CodeAdminToken      Code = "SLP240"
 )
 
 // References and topology.
@@ -89,11 +93,22 @@ const (
 	CodeGlobalUpdates       Code = "SLP332"
 	CodeCacheNoWriter       Code = "SLP333"
 	CodePipe                Code = "SLP334"
+	CodeUnknownCodec        Code = "SLP340"
+	CodeCodecSetting        Code = "SLP341"
+	CodeRegistryURL         Code = "SLP342"
+)
+
+// Sources and sinks outside Kafka.
+const (
+	CodeConnector Code = "SLP370"
+	CodeExposed   Code = "SLP371"
 )
 
 // Modules and what a manifest binds to them; raised once a module is read.
 const (
 	CodeModuleMissing        Code = "SLP401"
+	CodeCodecFunction        Code = "SLP445"
+	CodeCodecSchema          Code = "SLP446"
 	CodeModuleNotWasm        Code = "SLP402"
 	CodeModuleExport         Code = "SLP403"
 	CodeModuleABI            Code = "SLP404"
@@ -112,6 +127,7 @@ const (
 	CodeMixedSinks           Code = "SLP417"
 	CodeModuleStart          Code = "SLP418"
 	CodeModuleMemory         Code = "SLP419"
+	CodeUnknownCustom        Code = "SLP430"
 )
 
 // What a broker answers; raised by `run` and `check --connect`.
@@ -130,6 +146,7 @@ const (
 	CodeOffsetsReset       Code = "SLP512"
 	CodeChangelogGone      Code = "SLP513"
 	CodeNoTransactions     Code = "SLP514"
+	CodeRegistry           Code = "SLP520"
 )
 
 // Stage is when a finding can be made.
@@ -200,9 +217,9 @@ func (e Explanation) filled() Explanation {
 	return e
 }
 
-func catalogues() [8][]Explanation {
-	return [8][]Explanation{
+func catalogues() [10][]Explanation {
+	return [10][]Explanation{
 		keyCodes[:], valueCodes[:], referenceCodes[:], stateCodes[:], moduleCodes[:], brokerCodes[:],
-		changeCodes[:], checkpointCodes[:],
+		changeCodes[:], checkpointCodes[:], connectorCodes[:], codecCodes[:],
 	}
 }

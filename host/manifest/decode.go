@@ -43,13 +43,15 @@ func (d *decoder) index(n *node, path []string) {
 // hideSecrets notes which parts of a text are secret: whatever stands at a key
 // that sounds like a secret, known or not.
 func hideSecrets(n *node, depth int, secret bool) {
-	if secret && n.kind != kindTable && n.val.src != nil {
+	// A URL with a user in it most likely has a password there too.
+	credentials := n.kind == kindString && strings.Contains(n.text, "://") && strings.Contains(n.text, "@")
+	if (secret || credentials) && n.kind != kindTable && n.val.src != nil {
 		n.val.src.secrets = append(n.val.src.secrets, n.val)
 	}
 	for _, c := range n.children {
 		// An id such as [topic.secrets] does not make its table one.
 		id := c.kind == kindTable && depth < 2
-		hideSecrets(c, depth+1, secret || n.kind == kindTable && !id && secretName(c.name))
+		hideSecrets(c, depth+1, secret || n.kind == kindTable && !id && (secretName(c.name) || n.name == "admin" && c.name == "token"))
 	}
 }
 
@@ -213,6 +215,12 @@ func (d *decoder) wrongType(n *node, path []string, want, hint string) {
 // when something was wrong with them.
 func (d *decoder) text(n *node, path []string) (e expanded, ok bool) {
 	e, bad := d.expand(n.text)
+	if userInfo(e.text) {
+		e.secret = true
+		if n.val.src != nil {
+			n.val.src.secrets = append(n.val.src.secrets, n.val)
+		}
+	}
 	for _, b := range bad {
 		at := n.val
 		if at.src != nil {
@@ -396,6 +404,9 @@ func (f *field) choose(text string) (any, *problem) {
 		if c.name == text {
 			return text, nil
 		}
+	}
+	if f.open && checkID(text) == nil {
+		return text, nil
 	}
 	hint := "one of: " + strings.Join(f.words(), ", ")
 	if near := nearest(text, f.words()); near != "" {

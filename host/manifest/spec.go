@@ -96,14 +96,28 @@ func tableFields() []field {
 			},
 		},
 		repartitionField(), cacheField(), moduleField(), handlerField(), checkpointField(), onChangeField(),
+		timerField(), fileField(), httpField(), webhookField(), customField(),
 		{
 			name: "admin", kind: fieldTable, help: "[admin] is where the running host answers besides its socket.",
 			sub: inside(func(m *Manifest) *Admin { return &m.Admin }),
-			table: &table{fields: []field{{
-				name: "http", kind: fieldString, defNote: "no HTTP", example: `"127.0.0.1:9797"`, check: checkLoopback,
-				help: "Address of metrics, health and status over HTTP. Loopback only. A unix socket in the state directory is there always.",
-				slot: textAt(func(a *Admin) *string { return &a.HTTP }),
-			}}},
+			table: &table{fields: []field{
+				{
+					name: "http", kind: fieldString, defNote: "no HTTP", example: `"127.0.0.1:9797"`, check: checkAddress,
+					help: "Address of metrics, health and status over HTTP: of loopback, or any with a token. A unix socket in the state directory is there always.",
+					slot: textAt(func(a *Admin) *string { return &a.HTTP }),
+				},
+				{
+					name: "token", kind: fieldString, defNote: "none", example: `"${file:/run/secrets/sliphost-token}"`, check: checkNotEmpty,
+					help: "What every request over HTTP must have as `Authorization: Bearer TOKEN`, at least 16 characters. With it other addresses than loopback are allowed, and caches are shown there too. It is never printed.",
+					slot: func(parent any) slot {
+						a := parent.(*Admin)
+						return slot{
+							get: func() any { return a.Token.String() },
+							set: func(v any) { a.Token = NewValue(v.(string), true) },
+						}
+					},
+				},
+			}},
 		},
 		codecField(),
 	}
@@ -191,13 +205,13 @@ func topicField() field {
 				slot: at(func(t *Topic) *Start { return &t.Start }),
 			},
 			{
-				name: "codec", kind: fieldChoice, def: string(CodecRaw), example: `"json"`, choices: codecChoices(),
-				help: "What the values of the topic's records are.",
+				name: "codec", kind: fieldChoice, def: string(CodecRaw), example: `"json"`, choices: codecChoices(), open: true,
+				help: "What the values of the topic's records are: a word, or the id of a [codec.ID].",
 				slot: textAt(func(t *Topic) *Codec { return &t.Codec }),
 			},
 			{
-				name: "key_codec", kind: fieldChoice, def: string(CodecRaw), example: `"string"`, choices: codecChoices(),
-				help: "What the keys of the topic's records are.",
+				name: "key_codec", kind: fieldChoice, def: string(CodecRaw), example: `"string"`, choices: codecChoices(), open: true,
+				help: "What the keys of the topic's records are: a word, or the id of a [codec.ID].",
 				slot: textAt(func(t *Topic) *Codec { return &t.KeyCodec }),
 			},
 			{
@@ -215,9 +229,7 @@ func codecChoices() []choice {
 		{name: string(CodecRaw), help: "Bytes, handed on as they are."},
 		{name: string(CodecString), help: "UTF-8 text, checked, handed to the handler as bytes."},
 		{name: string(CodecJSON), help: "JSON; the handler sees a typed value."},
-		{name: "msgpack", help: "MessagePack.", since: 3},
-		{name: "avro", help: "Avro, by a schema file or a registry.", since: 3},
-		{name: "protobuf", help: "Protocol Buffers, by a descriptor set or a registry.", since: 3},
+		{name: string(CodecMsgpack), help: "MessagePack, checked; the handler sees a typed value."},
 	}
 }
 

@@ -79,6 +79,7 @@ func (s *scrape) handler(h *Handler) {
 		{handlerOutputs, h.Outputs},
 		{handlerFailures, h.Failed},
 		{handlerTraps, h.Traps},
+		{handlerCodecErrors, h.CodecErrors},
 		{handlerDropped, h.Dropped},
 		{handlerSkipped, h.Skipped},
 		{handlerDeadLetters, h.DeadLetters},

@@ -33,6 +33,7 @@ const (
 	handlerOutputs
 	handlerFailures
 	handlerTraps
+	handlerCodecErrors
 	handlerDropped
 	handlerSkipped
 	handlerDeadLetters
@@ -107,6 +108,7 @@ var families = [familyCount]family{
 	handlerOutputs:     {"sliphost_handler_outputs_total", counter, byHandler, "Records that the handler emitted."},
 	handlerFailures:    {"sliphost_handler_failures_total", counter, byHandler, "Calls for a record that did not succeed, each try counted."},
 	handlerTraps:       {"sliphost_handler_traps_total", counter, byHandler, "Traps of the module in calls for the handler."},
+	handlerCodecErrors: {"sliphost_handler_codec_errors_total", counter, byHandler, "Keys and values that a codec could not decode for the handler, or not encode of its outputs, each try counted."},
 	handlerDropped:     {"sliphost_handler_dropped_records_total", counter, byHandler, "Records that the handler asked to drop."},
 	handlerSkipped:     {"sliphost_handler_skipped_records_total", counter, byHandler, "Records passed over after their last try, by the policy skip."},
 	handlerDeadLetters: {"sliphost_handler_dead_letters_total", counter, byHandler, "Records written to the dead-letter topic after their last try."},

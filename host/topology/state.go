@@ -104,12 +104,32 @@ func (b *builder) reach(source int) {
 		s.Shared = append(s.Shared, Shared{Cache: c, Handlers: slices.Compact(users[c])})
 	}
 	s.Lockstep = s.Shared != nil || b.sharesCheckpoint(source)
-	if _, partitioned := b.cluster(&s.Endpoint); !partitioned && s.Caches != nil {
+	_, partitioned := b.cluster(&s.Endpoint)
+	if _, ticks := t.TimerHome(source); !partitioned && !ticks && s.Caches != nil {
 		c := s.Caches[0]
 		b.findings = append(b.findings, manifest.NewError(manifest.CodeNoPartition, s.Pos,
 			fmt.Sprintf("records of %q have no partition, but the handler %q keeps state by partition in the cache %q", s.Text, t.Handlers[users[c][0]].ID, b.m.Caches[c].ID),
 			"let a handler without a cache emit them into a [repartition.ID], and read that here"))
 	}
+}
+
+// TimerHome returns the first topic or repartition that the handler of a timer
+// reads as well: the timer ticks for each of its partitions. ok is false for a
+// source that is no timer, or whose handler reads nothing with partitions.
+func (t *Topology) TimerHome(source int) (home int, ok bool) {
+	s := &t.Sources[source]
+	if s.Kind != manifest.EndpointTimer {
+		return 0, false
+	}
+	for _, in := range t.Handlers[s.Readers[0].Handler].Inputs {
+		if in.Proxy {
+			continue
+		}
+		if k := t.Sources[in.Index].Kind; k == manifest.EndpointTopic || k == manifest.EndpointRepartition {
+			return in.Index, true
+		}
+	}
+	return 0, false
 }
 
 // subState fills in what a sub-topology knows about its caches and inputs.
@@ -221,6 +241,9 @@ func (b *builder) oneCluster() {
 		s := &t.Sources[i]
 		from, ok := b.cluster(&s.Endpoint)
 		why := fmt.Sprintf("records of %q come from the cluster %q", s.Text, b.clusterName(from))
+		if home, ticks := t.TimerHome(i); ticks {
+			from, ok = b.cluster(&t.Sources[home].Endpoint)
+		}
 		if !ok {
 			from = t.Home
 			why = fmt.Sprintf("records of %q go with those of the cluster %q", s.Text, b.clusterName(from))

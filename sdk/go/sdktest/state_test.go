@@ -21,11 +21,14 @@ type state struct {
 	*memory.Store
 	caches    []string
 	partition int32
+	base      int64
 	times     []int64
 	begun     int
 	// fast answers cache_get and cache_put without looking, for benchmarks.
 	fast    bool
 	limited map[int]bool
+	// seeks are those of a call that allows them, nil otherwise.
+	seeks *[]abi.Position
 }
 
 func newState(staged int, caches []string) *state {
@@ -56,6 +59,7 @@ func (h *runner) cacheCall(name string) api.GoModuleFunc {
 	ask := func(f func(cache int32, request, buf []byte) int64) api.GoModuleFunc {
 		return func(_ context.Context, _ api.Module, st []uint64) {
 			s.reach(int(h.word(abi.ProgressCurrentAt)) + 1)
+			s.At = abi.Position{Partition: s.partition, Offset: s.base + int64(h.word(abi.ProgressCurrentAt))}
 			st[0] = uint64(f(int32(st[0]), h.bytes(st[1], st[2]), h.bytes(st[3], st[4])))
 		}
 	}
@@ -109,6 +113,20 @@ func (h *runner) cacheCall(name string) api.GoModuleFunc {
 			s.reach(int(h.word(abi.ProgressCurrentAt)) + 1)
 			st[0] = uint64(s.StreamTime())
 		}
+	case "checkpoint_heartbeat":
+		if s.fast {
+			return answering(h, fastLatency)
+		}
+		return ask(s.CheckpointHeartbeat)
+	case "checkpoint_pulse":
+		if s.fast {
+			return answering(h, nil)
+		}
+		return ask(s.CheckpointPulse)
+	case "seek":
+		return func(_ context.Context, _ api.Module, st []uint64) {
+			st[0] = uint64(uint32(s.seek(int32(st[0]), int32(st[1]), int64(st[2]))))
+		}
 	case "panic":
 		return func(_ context.Context, _ api.Module, st []uint64) { h.stderr.Write(h.bytes(st[0], st[1])) }
 	}
@@ -156,19 +174,22 @@ var languages = map[string]func(t testing.TB, guest string) (path string){
 	},
 }
 
-func TestCasesOfTheGuestState(t *testing.T) {
-	all, err := cases.Load("testdata/state")
+func TestCasesOfTheGuestState(t *testing.T) { runCases(t, "state") }
+
+// runCases runs the cases of a guest over its modules in both languages.
+func runCases(t *testing.T, guest string) {
+	all, err := cases.Load("testdata/" + guest)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, lang := range slices.Sorted(maps.Keys(languages)) {
 		t.Run(lang, func(t *testing.T) {
-			path := languages[lang](t, "state")
+			path := languages[lang](t, guest)
 			for i := range all {
 				c := &all[i]
 				t.Run(c.Handler+"/"+c.Name, func(t *testing.T) {
 					cases.Run(t, c, func(t *testing.T, c *cases.Case) cases.Guest {
-						return startCase(t, lang+"-state", path, c)
+						return startCase(t, lang+"-"+guest, path, c)
 					})
 				})
 			}
@@ -244,15 +265,28 @@ func (g *compiledGuest) Send(records []cases.Record) []string {
 		s.times = append(s.times, r.Time)
 	}
 	g.offset += int64(len(records))
+	return g.deliver(msg, len(records))
+}
+
+func (g *compiledGuest) Advance(r *cases.Record) string {
+	s := g.state
+	at := max(r.Time, s.StreamTimeOf(r.Partition))
+	s.partition, s.times, s.begun, s.limited = r.Partition, []int64{at}, 0, map[int]bool{}
+	return g.deliver(abi.AppendAdvance(nil, &abi.Advance{Partition: r.Partition, StreamTime: at, Final: r.Final}), 1)[0]
+}
+
+// deliver hands over a message of n records.
+func (g *compiledGuest) deliver(msg []byte, n int) []string {
+	s := g.state
 	reply, err := g.run.run(0, msg)
 	if err != nil {
 		g.t.Fatal(err, g.run.stderr.String())
 	}
-	s.reach(len(records))
+	s.reach(n)
 	if s.End() {
-		s.limited[len(records)-1] = true
+		s.limited[n-1] = true
 	}
-	return g.outcomes(reply, len(records))
+	return g.outcomes(reply, n)
 }
 
 // outcomes reads a reply to n records.
