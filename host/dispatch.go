@@ -62,7 +62,7 @@ func (w *worker) dispatch(ctx context.Context, in *input, head abi.BatchHeader, 
 	root.generation = w.generation
 	r := &w.run
 	*r = run{
-		w: w, in: in, source: source, letter: w.letter, root: root, limit: root.len(), careful: in.next < in.careful && w.asking == nil, lockstep: src.Lockstep,
+		w: w, in: in, source: source, letter: w.letter, root: root, limit: root.len(), careful: w.careful(in), lockstep: src.Lockstep,
 		times: r.times[:0], rootMarks: r.rootMarks[:0], active: r.active[:0],
 	}
 	w.due = false

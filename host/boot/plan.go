@@ -47,6 +47,11 @@ func BuildPlan(m *manifest.Manifest, mods *Modules) (*Build, manifest.Errors) {
 	}
 	b := &Build{Manifest: m, Topology: topo, Inits: inits, modules: mods, entryLimits: make([]int, len(m.Caches))}
 	b.plan()
+	found = append(found, b.uncalled()...)
+	found.Sort()
+	if found.Fatal() != nil {
+		return nil, found
+	}
 	return b, found
 }
 
