@@ -14,7 +14,7 @@ func (c *cli) graphCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "graph [MANIFEST]",
 		Short:   "Draw what a manifest's handlers read and write",
-		Long:    "Dashed edges lead to dead-letter topics. Edges without an arrow lead to caches; those of handlers that see each other's entries inside a batch, so that records go through them one by one, are thick and say lock-step.",
+		Long:    "Dashed edges lead to dead-letter topics. Edges without an arrow lead to caches; those of handlers that see each other's entries inside a batch, so that records go through them one by one, are thick and say lock-step. Dotted edges, in Mermaid those that end in a circle, lead from dependencies to a checkpoint and from there to the source that it holds.",
 		Example: "  sliphost graph manifest.toml\n  sliphost graph manifest.toml --format svg > flights.svg",
 		Args:    wants(0, 1, "one manifest"),
 		RunE: func(_ *cobra.Command, args []string) error {

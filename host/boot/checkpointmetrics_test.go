@@ -23,12 +23,14 @@ func TestCheckpointPartitionMetrics(t *testing.T) {
 	}{
 		{"free", host.CheckpointPartition{Partition: 2}, metrics.CheckpointPartition{Partition: 2}},
 		{
-			"held", host.CheckpointPartition{HeldSince: since(45_000), Dependencies: []host.CheckpointDependency{{ID: "a", Down: true, BehindMs: behind(3000)}, {ID: "b", BehindMs: behind(-5)}, {ID: "text"}}},
+			"held",
+			host.CheckpointPartition{HeldSince: since(45_000), Dependencies: []host.CheckpointDependency{{ID: "a", Down: true, BehindMs: behind(3000)}, {ID: "b", BehindMs: behind(-5)}, {ID: "text"}}},
 			metrics.CheckpointPartition{Held: 15 * time.Second, Dependencies: []metrics.CheckpointDependency{{ID: "a", Down: true, Lag: lag(3 * time.Second)}, {ID: "b", Lag: lag(-5 * time.Millisecond)}, {ID: "text"}}},
 		},
 		{"clock went back", host.CheckpointPartition{HeldSince: since(70_000)}, metrics.CheckpointPartition{Held: time.Millisecond}},
 		{
-			"integers far apart", host.CheckpointPartition{Dependencies: []host.CheckpointDependency{{BehindMs: behind(math.MaxInt64)}, {BehindMs: behind(math.MinInt64)}}},
+			"integers far apart",
+			host.CheckpointPartition{Dependencies: []host.CheckpointDependency{{BehindMs: behind(math.MaxInt64)}, {BehindMs: behind(math.MinInt64)}}},
 			metrics.CheckpointPartition{Dependencies: []metrics.CheckpointDependency{{Lag: lag(math.MaxInt64 / time.Millisecond * time.Millisecond)}, {Lag: lag(-(math.MaxInt64 / time.Millisecond * time.Millisecond))}}},
 		},
 	} {

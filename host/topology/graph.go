@@ -30,6 +30,7 @@ const (
 	NodeFile        NodeKind = "file"
 	NodeStream      NodeKind = "stream"
 	NodeHandler     NodeKind = "handler"
+	NodeCheckpoint  NodeKind = "checkpoint"
 )
 
 // Node is one node of a Graph.
@@ -60,6 +61,9 @@ type Edge struct {
 	// there inside a batch, so that records go through them one by one.
 	State    bool `json:"state,omitempty"`
 	Lockstep bool `json:"lockstep,omitempty"`
+	// Checkpoint marks what no record takes: from a dependency to its checkpoint,
+	// and from there to the dependent that it holds.
+	Checkpoint bool `json:"checkpoint,omitempty"`
 }
 
 // Graph returns the topology for drawing. Nodes and edges are in a fixed
@@ -88,6 +92,7 @@ func (t *Topology) Graph() *Graph {
 		g.edges(i)
 		g.uses(i)
 	}
+	g.checkpoints()
 	return g.out
 }
 
@@ -244,6 +249,39 @@ func (g *grapher) uses(i int) {
 	}
 }
 
+// checkpoints adds the checkpoints between their sources.
+func (g *grapher) checkpoints() {
+	for i := range g.t.manifest.Checkpoints {
+		c := &g.t.manifest.Checkpoints[i]
+		self := "checkpoint:" + c.ID
+		dependent := g.sideOf(&c.Dependent)
+		g.add(Node{ID: self, Kind: NodeCheckpoint, Label: c.ID, Detail: "checkpoint", Sub: g.out.Nodes[g.seen[dependent]].Sub})
+		for d := range c.Dependencies {
+			e := Edge{From: g.sideOf(&c.Dependencies[d].CheckpointSide), To: self, Label: c.Dependencies[d].ID, Checkpoint: true}
+			if g.out.Nodes[g.seen[e.From]].Label == e.Label {
+				e.Label = ""
+			}
+			g.out.Edges = append(g.out.Edges, e)
+		}
+		e := Edge{From: self, To: dependent, Label: "holds", Checkpoint: true}
+		if !c.Pause {
+			e.Label = "watches"
+		}
+		g.out.Edges = append(g.out.Edges, e)
+	}
+}
+
+// sideOf returns the node of a source of a checkpoint, which a handler reads.
+func (g *grapher) sideOf(s *manifest.CheckpointSide) string {
+	sub := -1
+	for i := range g.t.Sources {
+		if g.t.Sources[i].Key() == s.Source.Key() {
+			sub = g.t.Sources[i].Sub
+		}
+	}
+	return g.endpoint(s.Source, sub, "")
+}
+
 // lockstep reports whether a handler runs in lock-step because of a cache.
 func (t *Topology) lockstep(handler, cache int) bool {
 	for i := range t.Sources {
@@ -287,6 +325,8 @@ func (g *Graph) Mermaid() string {
 			before, after = `[("`, `")]`
 		case NodeCache:
 			before, after = `[["`, `"]]`
+		case NodeCheckpoint:
+			before, after = `{{"`, `"}}`
 		case NodeProxy:
 			before, after = `(["`, `"])`
 		case NodeTimer:
@@ -305,6 +345,8 @@ func (g *Graph) Mermaid() string {
 		switch {
 		case e.DeadLetter:
 			arrow = "-.->"
+		case e.Checkpoint:
+			arrow = "--o"
 		case e.Lockstep:
 			arrow = "==="
 		case e.State:
@@ -334,6 +376,8 @@ func (g *Graph) DOT() string {
 			shape = "cylinder"
 		case NodeCache:
 			shape = "box3d"
+		case NodeCheckpoint:
+			shape = "hexagon"
 		case NodeProxy:
 			shape = "ellipse"
 		case NodeTimer:
@@ -354,6 +398,9 @@ func (g *Graph) DOT() string {
 		}
 		if e.DeadLetter {
 			attrs = append(attrs, "style=dashed")
+		}
+		if e.Checkpoint {
+			attrs = append(attrs, "style=dotted", "arrowhead=odot")
 		}
 		if e.State {
 			attrs = append(attrs, "dir=none")

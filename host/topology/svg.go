@@ -162,6 +162,8 @@ func writeEdge(s *strings.Builder, e Edge, from, to *box) {
 	switch {
 	case e.DeadLetter:
 		style = ` stroke-dasharray="5 4"` + style
+	case e.Checkpoint:
+		style = ` stroke-dasharray="1 4"` + style
 	case e.Lockstep:
 		style = ` stroke-width="3"`
 	case e.State:
@@ -185,6 +187,8 @@ func writeBox(s *strings.Builder, b *box) {
 		fill = "#dcefe9"
 	case NodeCache:
 		fill, round = "#f0e4f7", 0
+	case NodeCheckpoint:
+		fill, round = "#fde2dd", 12
 	case NodeProxy:
 		fill, round = "#fff3cf", nodeHeight/2
 	case NodeTimer:

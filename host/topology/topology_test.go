@@ -69,7 +69,7 @@ func build(t *testing.T, m *manifest.Manifest) *Topology {
 }
 
 func TestGraphOutputs(t *testing.T) {
-	for _, name := range []string{"flights", "loop", "state", "updates"} {
+	for _, name := range []string{"flights", "loop", "state", "updates", "checkpoint"} {
 		t.Run(name, func(t *testing.T) {
 			g := build(t, read(t, "testdata/"+name+".toml")).Graph()
 			golden(t, "testdata/"+name+".mmd", g.Mermaid())

@@ -18,7 +18,7 @@ func weather(c *slip.Call, rec slip.Record) error {
 	return err
 }
 
-func activity(c *slip.Call, rec slip.Record) error {
+func report(c *slip.Call, rec slip.Record) error {
 	offset := slip.StateInt(strconv.Itoa(int(rec.Partition)), rec.Offset)
 	down, err := first.CheckPulse(c, slip.TimeMarker(rec.Timestamp), offset)
 	if d, is := down.First(); is {
@@ -42,6 +42,6 @@ func recovered(c *slip.Call, r slip.Recovery) error {
 }
 
 func init() {
-	slip.Handle("weather", weather, first, tooLate)
-	slip.Handle("activity", activity, first, first.OnDowntime(down), first.OnRecovery(recovered))
+	slip.Handle("keep-weather", weather, first, tooLate)
+	slip.Handle("report", report, first, first.OnDowntime(down), first.OnRecovery(recovered))
 }

@@ -81,7 +81,7 @@ fn weather(call: &mut Call, rec: Record<'_>) -> Result<()> {
     Ok(())
 }
 
-fn activity(call: &mut Call, rec: Record<'_>) -> Result<()> {
+fn report(call: &mut Call, rec: Record<'_>) -> Result<()> {
     let partition = rec.partition().to_string();
     let state = [(&*partition, rec.offset().into())];
     let down = FIRST.check_pulse(call, Marker::Time(rec.timestamp()), &state)?;
@@ -109,7 +109,7 @@ export! {
     "enrich" => enrich, PEOPLE;
     "unique" => unique, IDS;
     "weather" => weather, FIRST, LATE;
-    "activity" => activity, FIRST, FIRST.on_downtime(down), FIRST.on_recovery(recovered);
+    "activity" => report, FIRST, FIRST.on_downtime(down), FIRST.on_recovery(recovered);
 }
 
 #[test]
