@@ -111,9 +111,9 @@ func (w *worker) act(ctx context.Context, g *guard, now time.Time) error {
 		switch a.Kind {
 		case checkpoint.ActionPause:
 			g.since = now
-			w.stats.checkpoints.pauses.Add(1)
+			w.stats.checkpoints[g.checkpoint].pauses.Add(1)
 		case checkpoint.ActionResume:
-			w.stats.checkpoints.paused.Add(int64(now.Sub(g.since)))
+			w.stats.checkpoints[g.checkpoint].paused.Add(int64(now.Sub(g.since)))
 			g.tooLong = nil
 			if a.Everyone {
 				for _, other := range g.in.guards {
@@ -128,7 +128,7 @@ func (w *worker) act(ctx context.Context, g *guard, now time.Time) error {
 				g.acted = false
 				return err
 			}
-			w.stats.checkpoints.downtimes.Add(1)
+			w.stats.checkpoints[g.checkpoint].downtimes.Add(1)
 			if failed {
 				g.machine.Failed()
 				if careful {
@@ -145,7 +145,7 @@ func (w *worker) act(ctx context.Context, g *guard, now time.Time) error {
 					return err
 				}
 			}
-			w.stats.checkpoints.recoveries.Add(1)
+			w.stats.checkpoints[g.checkpoint].recoveries.Add(1)
 		case checkpoint.ActionSeek:
 			for _, p := range a.Positions {
 				if p.Partition != g.in.partition {
@@ -192,10 +192,10 @@ func (w *worker) actCarefully(ctx context.Context, g *guard, now time.Time) erro
 		}
 		at := in.rewind()
 		in.stopped, in.tries = stopped, tries
-		if in.connector == nil {
-			if err := w.consumer.Seek(in.kafka, at); err != nil {
-				return err
-			}
+		if in.connector != nil {
+			in.backlog.copyFrom(&in.kept)
+		} else if err := w.consumer.Seek(in.kafka, at); err != nil {
+			return err
 		}
 		if !known || try == carefulTries {
 			w.holdInput(in, &hold{reason: err, stopped: true})

@@ -196,7 +196,11 @@ func (a *cpApp) host(t *testing.T, id string, workers int) *Host {
 				return nil
 			}
 		}
-		return &cpInvoker{statefulInvoker{funcs: []statefulFunc{record("weather"), record("bound"), record("other")}, state: st}, a}, nil
+		front := func(c *fakeCall, rec *abi.Record) error {
+			c.emit(abi.Output{Sink: abi.EverySink, Value: rec.Value})
+			return nil
+		}
+		return &cpInvoker{statefulInvoker{funcs: []statefulFunc{record("weather"), record("bound"), record("other"), front}, state: st}, a}, nil
 	}
 	return New(a.plan, Options{CommitInterval: 20 * time.Millisecond}, make([]int, workers), 0, bk, discard)
 }

@@ -333,7 +333,7 @@ func TestFailedCalls(t *testing.T) {
 			if s := stoppedBecause(h); s != "" {
 				t.Errorf("stopped: %q", s)
 			}
-			if n := h.workers[0].stats.checkpoints.downtimes.Load(); n != 1 {
+			if n := h.workers[0].stats.checkpoints[0].downtimes.Load(); n != 1 {
 				t.Errorf("%d downtimes counted", n)
 			}
 		})
@@ -466,6 +466,40 @@ func TestRevokedWhilePaused(t *testing.T) {
 		}
 		drained(t, second, secondDone)
 	})
+}
+
+// A partition that comes to the worker that has the dependency knows at once how
+// far that is, also if who had it before did not.
+func TestMovedPartitionsKnowTheMarkers(t *testing.T) {
+	for _, leaves := range []int{0, 1} {
+		synctest.Test(t, func(t *testing.T) {
+			a := newCPApp(true, checkpoint.Spec{Pause: true}, false)
+			a.b = hosttest.NewBroker(map[string]int{"weather": 1, "activity": 2, "out": 1, "app-control": 1})
+			hosts := []*Host{a.host(t, "h", 1), a.host(t, "g", 1)}
+			done := []<-chan error{start(hosts[0]), start(hosts[1])}
+			after(time.Minute)
+			a.produce(t, "weather", 1000)
+			after(time.Second)
+			for p := range 2 {
+				a.produceIn(t, "activity", int32(p), 1030)
+			}
+			after(time.Second)
+			drained(t, hosts[leaves], done[leaves])
+			a.produce(t, "weather", 1300)
+			after(time.Minute)
+			a.took()
+			for p := range 2 {
+				a.produceIn(t, "activity", int32(p), 1230)
+			}
+			after(time.Second)
+			got := a.took()
+			slices.Sort(got)
+			if diff := cmp.Diff([]string{"bound 12:30", "bound 12:30", "other 12:30", "other 12:30"}, got); diff != "" {
+				t.Errorf("when %d leaves (-want +got):\n%s", leaves, diff)
+			}
+			drained(t, hosts[1-leaves], done[1-leaves])
+		})
+	}
 }
 
 // A record without a marker, or with one of another type, follows on_error, and

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -58,6 +59,9 @@ type guard struct {
 	since           time.Time // since when it holds, for status
 	// tooLong says that it has held for longer than the policy wants.
 	tooLong error
+	// behind says that markers which this worker has told itself may be missing:
+	// those from before the machine was here, or before a rollback.
+	behind bool
 	// acted says that what it carried out is not committed yet; refused counts
 	// how often outputs of that were refused.
 	acted   bool
@@ -67,6 +71,10 @@ type guard struct {
 type feedKey struct {
 	checkpoint, dependency int
 	partition              int32
+}
+
+func (k feedKey) compare(other feedKey) int {
+	return cmp.Or(cmp.Compare(k.checkpoint, other.checkpoint), cmp.Compare(k.dependency, other.dependency), cmp.Compare(k.partition, other.partition))
 }
 
 // progressFeed is how far a partition of a dependency is that this worker owns.
@@ -254,7 +262,7 @@ func (cs *checkpoints) load(g *guard, now time.Time) error {
 			return fmt.Errorf("checkpoint %q, partition %d: %w; forget it with sliphost checkpoint reset", g.machine.Spec().Name, g.in.partition, err)
 		}
 	}
-	g.loaded = true
+	g.loaded, g.behind = true, true
 	for d, dep := range g.machine.Status().Dependencies {
 		for _, p := range dep.Partitions {
 			g.seen[feedKey{g.checkpoint, d, p.Partition}] = p.Marker
@@ -276,9 +284,23 @@ func cloneSeen(m map[feedKey]abi.Marker) map[feedKey]abi.Marker {
 	return c
 }
 
-// hear tells a machine the markers of partitions that other workers own.
+// hear tells a machine the markers of partitions that other workers own, and,
+// if it is behind, those of this worker's.
 func (cs *checkpoints) hear(g *guard, now time.Time) {
 	plan := &cs.w.plan.Checkpoints[g.checkpoint]
+	tell := func(at feedKey, m abi.Marker) {
+		if _, err := g.machine.Heartbeat(at.dependency, at.partition, m, now.UnixMilli()); err != nil {
+			cs.w.log.Error("a marker of a dependency cannot be used", "checkpoint", plan.Spec.Name, "dependency", plan.Spec.Dependencies[at.dependency].Name, "partition", at.partition, "error", err)
+		}
+	}
+	if g.behind {
+		g.behind = false
+		for _, at := range slices.SortedFunc(maps.Keys(cs.feeds), feedKey.compare) {
+			if m := cs.feeds[at].cur.marker; at.checkpoint == g.checkpoint && m.Kind != abi.MarkerNone {
+				tell(at, m)
+			}
+		}
+	}
 	for d := range plan.Dependencies {
 		prefix := dependencyPrefix(plan.Spec.Name, plan.Spec.Dependencies[d].Name)
 		for _, key := range cs.w.host.control.list(prefix) {
@@ -296,9 +318,7 @@ func (cs *checkpoints) hear(g *guard, now time.Time) {
 				continue
 			}
 			g.seen[at] = b.marker
-			if _, err := g.machine.Heartbeat(d, int32(p), b.marker, now.UnixMilli()); err != nil {
-				cs.w.log.Error("a marker of a dependency cannot be used", "checkpoint", plan.Spec.Name, "dependency", plan.Spec.Dependencies[d].Name, "partition", p, "error", err)
-			}
+			tell(at, b.marker)
 		}
 	}
 }
@@ -360,7 +380,7 @@ func (cs *checkpoints) rollback() {
 	}
 	for _, g := range cs.guards {
 		g.machine.Undo(0)
-		g.dirty = g.loaded
+		g.dirty, g.behind = g.loaded, true
 		g.acted = false
 		g.seen = cloneSeen(g.committed)
 	}

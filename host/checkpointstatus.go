@@ -83,6 +83,34 @@ func (h *Host) Checkpoints() []CheckpointInfo {
 	return all
 }
 
+// CheckpointCounts are what a checkpoint did in this process. Pauses, Downtimes,
+// Recoveries and Seeks count tries that were taken back too.
+type CheckpointCounts struct {
+	ID                                   string
+	Pauses, Downtimes, Recoveries, Seeks uint64
+	// Paused sums the pauses that are over.
+	Paused time.Duration
+}
+
+// CheckpointCounts returns those of each checkpoint of the plan. Safe for
+// concurrent use.
+func (h *Host) CheckpointCounts() []CheckpointCounts {
+	var all []CheckpointCounts
+	for i := range h.plan.Checkpoints {
+		c := CheckpointCounts{ID: h.plan.Checkpoints[i].Spec.Name}
+		for _, w := range h.workers {
+			s := &w.stats.checkpoints[i]
+			c.Pauses += s.pauses.Load()
+			c.Downtimes += s.downtimes.Load()
+			c.Recoveries += s.recoveries.Load()
+			c.Seeks += s.seeks.Load()
+			c.Paused += time.Duration(s.paused.Load())
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
 // checkpointPrefix begins the keys of everything that is kept of a checkpoint.
 func checkpointPrefix(id string) string { return "checkpoint/" + id + "/" }
 

@@ -8,7 +8,7 @@ import (
 
 // stats are one worker's counters. The worker writes, anyone reads.
 type stats struct {
-	checkpoints checkpointStats
+	checkpoints []checkpointStats // by the plan's
 	handlers    []handlerStats
 	// records counts input records whose effects are handed over, commits the
 	// commits, rewinds how often uncommitted work was given up.
@@ -118,7 +118,8 @@ type PartitionStatus struct {
 	Held string `json:"held,omitempty"`
 }
 
-// checkpointStats count what checkpoints did; paused is in nanoseconds.
+// checkpointStats count what a checkpoint did, tries that were taken back
+// included; paused is in nanoseconds, of pauses that are over.
 type checkpointStats struct {
 	downtimes, recoveries, pauses, seeks atomic.Uint64
 	paused                               atomic.Int64

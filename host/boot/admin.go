@@ -73,6 +73,7 @@ func (a *App) hostMetrics() metrics.Host {
 	h := metrics.Host{
 		App: st.App, State: st.State, Ready: a.Ready(), Generation: generation,
 		Records: st.Records, Commits: st.Commits, Rewinds: st.Rewinds, Aborts: reasons(st.Aborts),
+		Checkpoints: a.checkpointMetrics(&st),
 	}
 	for i := range st.Handlers {
 		s := &st.Handlers[i]

@@ -55,6 +55,14 @@ const (
 	restoreRemaining
 	restoredRecords
 	cacheReads
+	checkpointDown
+	checkpointLag
+	checkpointHeld
+	checkpointPauses
+	checkpointPaused
+	checkpointDowntimes
+	checkpointRecoveries
+	checkpointSeeks
 	kafkaLag
 	kafkaFetchedRecords
 	kafkaFetchedBytes
@@ -77,12 +85,14 @@ const (
 )
 
 var (
-	byHandler   = []string{"handler", "module"}
-	byWorker    = []string{"worker", "cluster"}
-	byPartition = []string{"worker", "source", "partition"}
-	byMember    = []string{"cluster", "worker"}
-	byClient    = []string{"cluster", "kind", "worker"}
-	byBroker    = []string{"cluster", "kind", "worker", "broker"}
+	byHandler    = []string{"handler", "module"}
+	byWorker     = []string{"worker", "cluster"}
+	byPartition  = []string{"worker", "source", "partition"}
+	byCheckpoint = []string{"checkpoint"}
+	byDependency = []string{"checkpoint", "dependency", "partition"}
+	byMember     = []string{"cluster", "worker"}
+	byClient     = []string{"cluster", "kind", "worker"}
+	byBroker     = []string{"cluster", "kind", "worker", "broker"}
 )
 
 const (
@@ -133,6 +143,15 @@ var families = [familyCount]family{
 	restoredRecords:  {"sliphost_restore_records_total", counter, byWorker, "Changelog records read into the store."},
 	cacheReads:       {"sliphost_cache_reads_total", counter, []string{"worker", "cluster", "result"}, "Reads of caches: hit from memory, miss from disk, as of the last commit."},
 
+	checkpointDown:       {"sliphost_checkpoint_dependency_down", gauge, byDependency, "1 while the dependency is down for an owned partition of the dependent."},
+	checkpointLag:        {"sliphost_checkpoint_marker_lag_seconds", gauge, byDependency, "How far the dependency's marker is behind the dependent's, below 0 if it is ahead; 1000 of integers are a second. Not there for text."},
+	checkpointHeld:       {"sliphost_checkpoint_held_seconds", gauge, []string{"checkpoint", "partition"}, "For how long an owned partition of the dependent is held back now, 0 if it is not."},
+	checkpointPauses:     {"sliphost_checkpoint_pauses_total", counter, byCheckpoint, "Pauses of a partition."},
+	checkpointPaused:     {"sliphost_checkpoint_paused_seconds_total", counter, byCheckpoint, "Sum of the pauses that are over; what is held now is in sliphost_checkpoint_held_seconds."},
+	checkpointDowntimes:  {"sliphost_checkpoint_downtimes_total", counter, byCheckpoint, "Downtimes found, by dependency and partition of the dependent."},
+	checkpointRecoveries: {"sliphost_checkpoint_recoveries_total", counter, byCheckpoint, "Dependencies that were found up again, by partition of the dependent."},
+	checkpointSeeks:      {"sliphost_checkpoint_seeks_total", counter, byCheckpoint, "Times that a partition of the dependent was sent back."},
+
 	kafkaLag:             {"sliphost_kafka_lag_records", gauge, []string{"cluster", "topic", "partition"}, "Records between the committed position and the end of an owned partition."},
 	kafkaFetchedRecords:  {"sliphost_kafka_fetched_records", gauge, byMember, "Records that the consumer has fetched ahead."},
 	kafkaFetchedBytes:    {"sliphost_kafka_fetched_bytes", gauge, byMember, "Size of the records that the consumer has fetched ahead."},
@@ -162,5 +181,6 @@ var sections = []struct {
 	{handlerInfo, "Handlers"},
 	{workerPartitions, "Workers and partitions"},
 	{workerTasks, "Tasks and caches"},
+	{checkpointDown, "Checkpoints"},
 	{kafkaLag, "Kafka clients"},
 }

@@ -13,9 +13,10 @@ type Host struct {
 	// Records are those whose effects are handed over.
 	Records, Commits, Rewinds uint64
 	// Aborts counts rewinds by reason.
-	Aborts   map[string]uint64
-	Handlers []Handler
-	Workers  []Worker
+	Aborts      map[string]uint64
+	Handlers    []Handler
+	Workers     []Worker
+	Checkpoints []Checkpoint
 }
 
 // Handler sums one handler over all workers.
