@@ -211,6 +211,9 @@ func (r *run) call(ctx context.Context, b *batch, c *call, handler, from, end in
 	return nil
 }
 
+// fuelCounter is an Invoker that says what its last call took.
+type fuelCounter interface{ Fuel() int64 }
+
 // process makes one call into the guest with records from to to-1 and turns
 // its reply into effects. redo is the failure of the first record that is not
 // done, where what it wrote is still staged and what came after it may have
@@ -221,6 +224,12 @@ func (r *run) process(ctx context.Context, b *batch, c *call, handler, from, to 
 	r.w.calls.begin(r, c, b, handler, from)
 	inv := r.w.invokers[c.handler.Module]
 	reply, n, err := inv.Process(ctx, int32(c.handler.Binding), b.head.Count, r.w.head, b.buf[b.starts[from]:b.starts[to]])
+	if f, ok := inv.(fuelCounter); ok {
+		used := uint64(f.Fuel())
+		stats := &r.w.stats.handlers[handler]
+		stats.fuel.Add(used)
+		stats.lastFuel.Store(used)
+	}
 	if err != nil && trapOf(err) == nil {
 		return 0, nil, err
 	}

@@ -30,6 +30,8 @@ type handlerStats struct {
 	// records counts records a guest finished, outputs what it emitted, failed
 	// the calls that did not succeed, each try counted.
 	records, outputs, failed, traps atomic.Uint64
+	// fuel is what the module's calls took, lastFuel what the last one did.
+	fuel, lastFuel atomic.Uint64
 	// dropped, skipped and deadLetters count records by what became of them.
 	dropped, skipped, deadLetters atomic.Uint64
 	// letters counts dead letters by code.
@@ -77,13 +79,17 @@ type Status struct {
 
 // HandlerStatus sums one handler's counters over all workers.
 type HandlerStatus struct {
-	ID          string `json:"id"`
-	Module      string `json:"module"`
-	SHA256      string `json:"sha256"`
-	Records     uint64 `json:"records"`
-	Outputs     uint64 `json:"outputs"`
-	Failed      uint64 `json:"failed"`
-	Traps       uint64 `json:"traps"`
+	ID      string `json:"id"`
+	Module  string `json:"module"`
+	SHA256  string `json:"sha256"`
+	Records uint64 `json:"records"`
+	Outputs uint64 `json:"outputs"`
+	Failed  uint64 `json:"failed"`
+	Traps   uint64 `json:"traps"`
+	// Fuel is what the module's calls took, about instructions; LastFuel the
+	// most that any worker's last call did.
+	Fuel        uint64 `json:"fuel"`
+	LastFuel    uint64 `json:"fuel_last_batch"`
 	Dropped     uint64 `json:"dropped"`
 	Skipped     uint64 `json:"skipped"`
 	DeadLetters uint64 `json:"dead_letters"`

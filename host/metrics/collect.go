@@ -79,6 +79,8 @@ func (s *scrape) handler(h *Handler) {
 		{handlerOutputs, h.Outputs},
 		{handlerFailures, h.Failed},
 		{handlerTraps, h.Traps},
+		{handlerFuel, h.Fuel},
+		{handlerLastFuel, h.LastFuel},
 		{handlerDropped, h.Dropped},
 		{handlerSkipped, h.Skipped},
 		{handlerDeadLetters, h.DeadLetters},
