@@ -78,7 +78,7 @@ func (a *App) hostMetrics() metrics.Host {
 		s := &st.Handlers[i]
 		h.Handlers = append(h.Handlers, metrics.Handler{
 			ID: s.ID, Module: s.Module, SHA256: s.SHA256,
-			Records: s.Records, Outputs: s.Outputs, Failed: s.Failed, Traps: s.Traps,
+			Records: s.Records, Outputs: s.Outputs, Failed: s.Failed, Traps: s.Traps, Fuel: s.Fuel, LastFuel: s.LastFuel,
 			Dropped: s.Dropped, Skipped: s.Skipped, DeadLetters: s.DeadLetters, Letters: s.Letters,
 		})
 	}
