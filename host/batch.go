@@ -64,7 +64,9 @@ type effect struct {
 	out                 *outlet
 	key, value, headers []byte
 	timestamp           int64
-	partition           int32
+	// offset is the record's, as a delta to the root batch's base.
+	offset    int64
+	partition int32
 	// child is the position in the proxy's batch.
 	child int
 	// settled is a failure for which a policy stands in: nothing but a count

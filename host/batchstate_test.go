@@ -132,14 +132,14 @@ func TestBacklogsAreMergedByTime(t *testing.T) {
 // fussySink refuses its first line.
 type fussySink struct{ n int }
 
-func (s *fussySink) Append(_, _ []byte) error {
+func (s *fussySink) Append(*SinkRecord) error {
 	if s.n++; s.n == 1 {
 		return errors.New("no room")
 	}
 	return nil
 }
-func (*fussySink) Flush() error { return nil }
-func (*fussySink) Close() error { return nil }
+func (*fussySink) Flush(context.Context) error { return nil }
+func (*fussySink) Close() error                { return nil }
 
 // A connector sink that fails in the middle of a record's outputs takes the
 // others of that record along.

@@ -111,21 +111,23 @@ func (w *worker) settle(ctx context.Context) error {
 // guilty finds the call whose output a refusal is about.
 func (w *worker) guilty(err error) (key callKey, known bool) {
 	var refused *refusedError
-	var record interface{ RecordIndex() int }
-	if !errors.As(err, &refused) || !errors.As(err, &record) {
+	if !errors.As(err, &refused) {
 		return key, false
 	}
-	i := record.RecordIndex()
-	if i < 0 || i >= len(refused.out.sent) {
+	i, sent := refused.record(), refused.sent()
+	if i < 0 || i >= len(sent) {
 		return key, false
 	}
-	key = refused.out.sent[i]
-	return key, key.handler != nil // records of the control topic are nobody's
+	return sent[i], sent[i].handler != nil // records of the control topic are nobody's
 }
 
 // sent notes the call behind a record that was appended to out.
 func (r *run) sent(out *outlet, b *batch, h *Handler, pos int) {
-	if r.careful {
+	switch {
+	case !r.careful:
+	case out.conn != nil:
+		out.conn.sent = append(out.conn.sent, b.call(h, pos))
+	default:
 		out.producer.sent = append(out.producer.sent, b.call(h, pos))
 	}
 }

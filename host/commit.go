@@ -28,9 +28,9 @@ func (w *worker) commit(ctx context.Context) error {
 	if w.refused != nil {
 		return w.refused
 	}
-	if !w.plan.ExactlyOnce && w.overlay != nil {
-		// A changelog takes nothing back: of a record whose output is refused, it
-		// must not hold anything.
+	if !w.plan.ExactlyOnce && (w.overlay != nil || w.plan.controlOf(w.cluster) != "") {
+		// A changelog takes nothing back, nor does a control topic: of a record whose
+		// output is refused, they must not hold anything.
 		if err := w.flush(ctx); err != nil {
 			return err
 		}
@@ -38,6 +38,10 @@ func (w *worker) commit(ctx context.Context) error {
 	if err := w.stageChangelogs(); err != nil {
 		return err
 	}
+	if err := w.stagePositions(); err != nil {
+		return err
+	}
+	w.checkpoints.stage()
 	if err := w.sendControl(); err != nil {
 		return err
 	}
@@ -172,6 +176,14 @@ func (w *worker) metadata(in *input) string {
 		}
 		m.logs = append(m.logs, cachePosition{nameHash(w.plan.Caches[c].ID), pos})
 	}
+	m.ticks = w.ticks(m.ticks[:0], t)
+	m.until, m.replays = 0, m.replays[:0]
+	if in.replay.until > in.next {
+		m.until = in.replay.until
+		for _, f := range in.replay.from {
+			m.replays = append(m.replays, savedReplay{nameHash(w.plan.Checkpoints[f.checkpoint].Spec.Name), f.offset})
+		}
+	}
 	for key, n := range in.attempts {
 		m.attempts = append(m.attempts, savedAttempt{nameHash(key.handler.ID), nameHash(key.source.ID), key.nth, n})
 	}
@@ -207,11 +219,18 @@ func (w *worker) committed() {
 		w.overlay.Commit()
 		w.stats.staged.Store(0)
 	}
+	for _, in := range w.sending {
+		if in.next >= in.replay.until {
+			in.replay = replay{}
+		}
+		in.committedReplay = in.replay.clone()
+	}
+	w.checkpoints.keep()
 	w.keepControl()
 	w.purge()
 }
 
-// commitConnectors stores the positions of files.
+// commitConnectors tells connectors what is final.
 func (w *worker) commitConnectors() error {
 	for _, in := range w.connectors {
 		if in.next == in.committed {
@@ -221,6 +240,15 @@ func (w *worker) commitConnectors() error {
 			return fmt.Errorf("source %q: store the position: %w", w.plan.Sources[in.source].ID, err)
 		}
 		in.committed = in.next
+		in.kept.forget(in.next)
+		if in.carrier != nil {
+			in.carrier.tick(w.plan.timerHash(in.source), in.next-1)
+		}
+		if in.committed >= in.suspect {
+			in.refused = 0
+		}
+		in.keepTries()
+		in.task.committedTime = max(in.task.committedTime, in.task.streamTime)
 	}
 	return nil
 }
@@ -240,7 +268,7 @@ func (w *worker) commitFailed(ctx context.Context, err error) error {
 }
 
 // giveUp goes back to the last commit after outputs were refused: everything
-// since is processed again. What cannot go back ends the host.
+// since is processed again.
 func (w *worker) giveUp(ctx context.Context, err error) error {
 	if ctx.Err() != nil || w.drain.Load() {
 		return err
@@ -248,13 +276,14 @@ func (w *worker) giveUp(ctx context.Context, err error) error {
 	if errors.Is(err, errStore) {
 		return w.storeBroke(ctx, err)
 	}
-	if isFatal(err) || !w.canRewind() {
+	if isFatal(err) {
 		return err
 	}
 	w.stats.rewinds.Add(1)
-	if errors.As(err, new(*refusedError)) {
-		for _, in := range w.inputs {
-			in.suspected()
+	var refused *refusedError
+	if errors.As(err, &refused) {
+		for _, in := range w.listed {
+			in.suspected(refused.conn != nil && refused.record() >= 0)
 		}
 	}
 	wait := w.rewindWait(err)
@@ -278,19 +307,9 @@ func (w *worker) giveUp(ctx context.Context, err error) error {
 			return w.restart(ctx, fmt.Errorf("go back on %s[%d]: %w", w.plan.Sources[in.source].Topic, part.Partition, err))
 		}
 	}
+	w.rewindConnectors()
 	w.publish()
 	return w.pause(ctx, wait)
-}
-
-// canRewind says whether all that is not committed can be had again: files and
-// standard input cannot, except by a new start of the host.
-func (w *worker) canRewind() bool {
-	for _, in := range w.connectors {
-		if in.next != in.committed {
-			return false
-		}
-	}
-	return true
 }
 
 // isFatal says that a client cannot be used any more.
@@ -320,6 +339,7 @@ func (w *worker) restart(ctx context.Context, err error) error {
 	w.idle.Store(false)
 	w.closeClients()
 	w.dropAll()
+	w.rewindConnectors()
 	w.publish()
 	if err := w.pause(ctx, wait); err != nil || w.drain.Load() {
 		return err
@@ -334,7 +354,7 @@ func (w *worker) restart(ctx context.Context, err error) error {
 }
 
 // canRestart says whether the clients may be made anew once more.
-func (w *worker) canRestart() bool { return w.restarts < maxRestarts && w.canRewind() }
+func (w *worker) canRestart() bool { return w.restarts < maxRestarts }
 
 // reopenError says that new clients could not be made, which is tried again.
 type reopenError struct{ err error }
@@ -397,6 +417,9 @@ func (w *worker) publish() {
 		}
 		if in.stopped != nil {
 			p.Stopped = in.stopped.Error()
+		}
+		if err := in.heldBy(); err != nil {
+			p.Held = err.Error()
 		}
 		w.status.Partitions = append(w.status.Partitions, p)
 	}

@@ -43,12 +43,14 @@ func (r *run) settle(e *effect, n int) {
 		stats.dropped.Add(1)
 		r.w.log.Debug("record dropped by its handler", "handler", f.handler.ID, "record", where, "reason", f.reason)
 		return
-	case f.handler.OnError.Policy == PolicySkip:
+	case f.handler.OnError.Policy == PolicySkip || r.w.asking != nil && r.w.asking.advance != nil:
 		stats.skipped.Add(1)
+		r.tellSource(f, false)
 		r.w.log.Warn("record skipped", "handler", f.handler.ID, "record", where, "code", codeName(f.code), "error", f.reason, "attempts", f.attempts)
 		return
 	}
 	stats.deadLetters.Add(1)
+	r.tellSource(f, true)
 	stats.letters.add(codeName(f.code))
 	out := r.w.letters[r.w.handlerIndex(f.handler)]
 	rec := f.batch.original(f.pos)

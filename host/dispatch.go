@@ -37,6 +37,13 @@ type run struct {
 	// times is the stream time at each root, as far as it was asked for.
 	times []int64
 
+	// outputs counts what one root has sent to connectors.
+	outputs int
+	// replayed says that the records came before: they go to the handlers of the
+	// checkpoints in active.
+	replayed bool
+	active   []int
+
 	keyEnc, valueEnc encoder
 }
 
@@ -54,8 +61,14 @@ func (w *worker) dispatch(ctx context.Context, in *input, head abi.BatchHeader, 
 	root.generation = w.generation
 	r := &w.run
 	*r = run{
-		w: w, in: in, source: source, letter: w.letter, root: root, limit: root.len(), careful: in.next < in.careful, lockstep: src.Lockstep,
-		times: r.times[:0], rootMarks: r.rootMarks[:0],
+		w: w, in: in, source: source, letter: w.letter, root: root, limit: root.len(), careful: in.next < in.careful && w.asking == nil, lockstep: src.Lockstep,
+		times: r.times[:0], rootMarks: r.rootMarks[:0], active: r.active[:0],
+	}
+	w.due = false
+	if w.checkpoints != nil {
+		w.checkpoints.told = w.checkpoints.told[:0]
+		r.replays()
+		r.scan()
 	}
 	if r.lockstep {
 		err = r.deep(ctx)
@@ -71,6 +84,7 @@ func (w *worker) dispatch(ctx context.Context, in *input, head abi.BatchHeader, 
 		r.emitRoots(ctx)
 	}
 	r.unwind()
+	r.know()
 	return r.limit, r.hold, nil
 }
 
@@ -78,6 +92,7 @@ func (w *worker) dispatch(ctx context.Context, in *input, head abi.BatchHeader, 
 func (r *run) emitRoots(ctx context.Context) {
 	for pos := 0; pos < r.limit; pos++ {
 		n := r.firstCall()
+		r.outputs = 0
 		if err := r.emit(ctx, r.root, pos, &n); err != nil {
 			r.holdAt(hold{root: pos, stopped: true, reason: err})
 			if r.w.plan.ExactlyOnce {
@@ -113,6 +128,12 @@ func (r *run) handlers(ctx context.Context, b *batch) error {
 		h := &r.w.plan.Handlers[hs.Handler]
 		c := &b.calls[i]
 		c.handler = h
+		if b == r.root && r.skips(hs.Handler) {
+			continue
+		}
+		if !r.gets(b, hs.Handler) {
+			continue
+		}
 		b.head.Source = int32(hs.Position)
 		c.journal = r.journals
 		r.journals++
@@ -220,10 +241,15 @@ type fuelCounter interface{ Fuel() int64 }
 // read that: both are to be taken back, and the rest run again.
 func (r *run) process(ctx context.Context, b *batch, c *call, handler, from, to int) (done int, redo *failure, err error) {
 	b.head.Count = int32(to - from)
-	r.w.head = abi.AppendBatchHeader(r.w.head[:0], &b.head)
 	r.w.calls.begin(r, c, b, handler, from)
 	inv := r.w.invokers[c.handler.Module]
-	reply, n, err := inv.Process(ctx, int32(c.handler.Binding), b.head.Count, r.w.head, b.buf[b.starts[from]:b.starts[to]])
+	records := b.buf[b.starts[from]:b.starts[to]]
+	if r.w.asking != nil && b == r.root {
+		r.w.head, records = r.w.message(r.w.head[:0], c.handler), nil
+	} else {
+		r.w.head = abi.AppendBatchHeader(r.w.head[:0], &b.head)
+	}
+	reply, n, err := inv.Process(ctx, int32(c.handler.Binding), b.head.Count, r.w.head, records)
 	if f, ok := inv.(fuelCounter); ok {
 		used := uint64(f.Fuel())
 		stats := &r.w.stats.handlers[handler]
@@ -389,7 +415,7 @@ func (r *run) output(b *batch, c *call, handler, pos int, o *abi.Output) *failur
 		}
 	}
 	rec := b.record(pos)
-	e := effect{pos: pos, headers: o.Headers, timestamp: o.Timestamp, partition: -1}
+	e := effect{pos: pos, headers: o.Headers, timestamp: o.Timestamp, offset: rec.OffsetDelta, partition: -1}
 	if !o.HasTimestamp {
 		e.timestamp = b.head.BaseTimestamp + rec.TimestampDelta
 	}

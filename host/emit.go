@@ -90,7 +90,7 @@ func (r *run) proxied(b, from *batch, e *effect) {
 		return
 	}
 	e.child = b.len()
-	b.appendProxied(root, from.record(e.pos).OffsetDelta, e)
+	b.appendProxied(root, e.offset, e)
 }
 
 // emit hands over everything that record pos of b caused, depth first. n
@@ -113,9 +113,16 @@ func (r *run) emit(ctx context.Context, b *batch, pos int, n *int) error {
 				e.out.append(e.partition, e.key, e.value, e.headers, e.timestamp)
 				r.sent(e.out, b, c.handler, pos)
 			default:
-				if err := e.out.conn.append(ctx, e.key, e.value); err != nil {
+				out := &r.w.sinkRecord
+				*out = SinkRecord{
+					Key: e.key, Value: e.value, Headers: e.headers, Timestamp: e.timestamp,
+					Source: r.rootTopic(), Partition: r.root.head.Partition, Offset: r.offset(b, pos), N: r.outputs,
+				}
+				r.outputs++
+				if err := e.out.conn.append(ctx, out); err != nil {
 					return fmt.Errorf("handler %q: sink %q: %w", c.handler.ID, e.sink.ID, err)
 				}
+				r.sent(e.out, b, c.handler, pos)
 			}
 		}
 	}

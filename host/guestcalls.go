@@ -32,6 +32,7 @@ type guestCalls struct {
 	// err is why the store could not answer.
 	err error
 
+	told      []byte
 	key, key2 []byte
 	value     []byte
 	page      state.Page
@@ -247,6 +248,13 @@ const maxStaged = 64 << 20
 
 // Savepoint implements module.State.
 func (g *guestCalls) Savepoint(at module.At, op int32) int32 {
+	if op == abi.SavepointRollbackRecord {
+		pos := g.from + int(at.Record)
+		g.r.untell(func(t *told) bool { return t.call == g.c && t.pos == pos })
+		if g.w.overlay == nil && len(g.c.handler.Checkpoints) > 0 {
+			return 0
+		}
+	}
 	if g.w.overlay == nil {
 		return abi.ResultUnbound
 	}
@@ -281,15 +289,3 @@ func (g *guestCalls) Savepoint(at module.At, op int32) int32 {
 func (g *guestCalls) StreamTime(at module.At) int64 {
 	return g.r.streamTime(g.b.root(g.from + int(at.Record)))
 }
-
-// Heartbeat, Pulse and Seek belong to checkpoints, which no manifest can bind
-// yet.
-
-// Heartbeat implements module.State.
-func (g *guestCalls) Heartbeat(module.At, int32, []byte, []byte) int64 { return abi.ResultUnbound }
-
-// Pulse implements module.State.
-func (g *guestCalls) Pulse(module.At, int32, []byte, []byte) int64 { return abi.ResultUnbound }
-
-// Seek implements module.State.
-func (g *guestCalls) Seek(module.At, int32, int32, int64) int32 { return abi.ResultUnbound }

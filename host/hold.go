@@ -32,6 +32,7 @@ func (w *worker) accept(ctx context.Context, in *input, run abi.Run, wire []byte
 // busy says that there is something to do after all.
 func (w *worker) busy() {
 	w.idle.Store(false)
+	w.stood = nil
 	w.lastIdle = time.Time{}
 	w.accepted.Add(1)
 }
@@ -65,6 +66,9 @@ func (w *worker) processBatch(ctx context.Context, in *input, run *abi.Run, wire
 	if done > 0 {
 		in.next = lossy(nextOffset(run, wire, done))
 		in.task.see(run.BaseTimestamp, wire, done)
+		if in.carrier != nil {
+			in.carrier.changed = true
+		}
 		if !careful {
 			w.passed(in)
 		}
@@ -74,7 +78,7 @@ func (w *worker) processBatch(ctx context.Context, in *input, run *abi.Run, wire
 	if h != nil {
 		w.holdInput(in, h)
 	}
-	return done, nil
+	return done, w.afterRun(ctx)
 }
 
 // passed forgets what was remembered about the record that t had before it.
@@ -128,6 +132,11 @@ func (w *worker) retries(ctx context.Context, now time.Time) error {
 			}
 		}
 		if in.backlog.empty() || !in.task.ready() {
+			if len(in.guards) > 0 {
+				if err := w.throttle(in); err != nil {
+					return err
+				}
+			}
 			continue
 		}
 		for {
@@ -182,10 +191,10 @@ func (w *worker) throttle(in *input) error {
 	}
 	part := []abi.TopicPartition{in.kafka}
 	switch {
-	case !in.paused && len(in.backlog.buf) > maxBacklog:
+	case !in.paused && (len(in.backlog.buf) > maxBacklog || in.guarded() && in.barrier == 0):
 		in.paused = true
 		return w.consumer.Pause(part)
-	case in.paused && in.backlog.empty() && in.task.phase == taskRunning:
+	case in.paused && in.backlog.empty() && in.task.phase == taskRunning && !in.guarded():
 		in.paused = false
 		return w.consumer.Resume(part)
 	}

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,12 @@ type Host struct {
 	workers  []*worker
 	globals  globals
 	control  *control
+
+	// rounds says when the handlers of each of plan.Advances are told that nothing
+	// follows, lastRound when the last are; round is how far that has come.
+	rounds    []int
+	lastRound int32
+	round     atomic.Int32
 
 	state atomic.Int32
 	drain chan struct{}
@@ -51,6 +58,8 @@ func New(plan *Plan, opts Options, clusters []int, connectors int, b Backends, l
 	for i := range connectors {
 		h.sinks = append(h.sinks, &sharedSink{open: func(ctx context.Context) (ConnectorSink, error) { return b.Sink(ctx, i) }})
 	}
+	rounds, last := plan.finalRounds()
+	h.rounds, h.lastRound = rounds, int32(last)
 	h.globals = globals{whole: map[int]uint64{}, changed: make(chan struct{})}
 	for _, cluster := range plan.globalClusters() {
 		h.globals.whole[cluster] = noEpoch
@@ -122,7 +131,7 @@ func (h *Host) runWorker(ctx context.Context, w *worker, opened chan<- struct{})
 	if err := w.loop(ctx); err != nil {
 		return err
 	}
-	if err := w.standing(); err != nil && h.opts.UntilIdle {
+	if err := cmp.Or(w.standing(), w.stood); err != nil && h.opts.UntilIdle {
 		return fmt.Errorf("%w: %w", ErrStopped, err)
 	}
 	return nil
@@ -158,6 +167,10 @@ func (h *Host) watch(ctx context.Context, cancel func(), opened <-chan struct{},
 		case <-h.idled:
 		}
 		if h.opts.UntilIdle && h.state.Load() == stateRunning && h.idle() {
+			if r := h.round.Load(); r < h.lastRound {
+				h.round.Store(r + 1) // what is told then may make work
+				continue
+			}
 			h.Drain()
 		}
 	}
@@ -177,7 +190,7 @@ func (h *Host) idle() bool {
 
 // activity counts what all workers began and committed.
 func (h *Host) activity() uint64 {
-	n := uint64(0)
+	n := uint64(h.round.Load())
 	for _, w := range h.workers {
 		n += w.accepted.Load() + w.stats.commits.Load()
 	}
@@ -198,7 +211,11 @@ func (h *Host) Drain() {
 func (h *Host) Ready() bool { return h.state.Load() == stateRunning }
 
 func (h *Host) openSinks(ctx context.Context) error {
-	for _, s := range h.sinks {
+	own := h.plan.ownSinks()
+	for i, s := range h.sinks {
+		if own[i] {
+			continue
+		}
 		if err := s.reopen(ctx); err != nil {
 			return err
 		}
@@ -220,7 +237,7 @@ func (h *Host) stands(source int, partition int32) bool {
 	for _, w := range h.workers {
 		w.mu.Lock()
 		for _, p := range w.status.Partitions {
-			if p.Stopped != "" && p.Partition == partition && p.Source == id {
+			if (p.Stopped != "" || p.Held != "") && p.Partition == partition && p.Source == id {
 				w.mu.Unlock()
 				return true
 			}

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -28,7 +29,7 @@ func (w *worker) checkIdle(ctx context.Context, now time.Time) {
 	w.lastIdle = now
 	seen := w.host.activity()
 	for _, in := range w.listed {
-		if in.stopped != nil {
+		if in.stopped != nil || in.barrier == 0 && in.guarded() && in.heldBy() != nil {
 			continue // it will not go on by waiting; the run ends with its error
 		}
 		if in.connector != nil && !in.eof {
@@ -40,6 +41,9 @@ func (w *worker) checkIdle(ctx context.Context, now time.Time) {
 		if !in.backlog.empty() {
 			return
 		}
+	}
+	if w.stuck() || len(w.unfinished()) > 0 {
+		return
 	}
 	if w.consumer != nil {
 		ctx, cancel := context.WithTimeout(ctx, idleTimeout)
@@ -58,6 +62,7 @@ func (w *worker) checkIdle(ctx context.Context, now time.Time) {
 		}
 	}
 	w.publish()
+	w.stood = w.standing()
 	w.idleAt.Store(seen)
 	w.idle.Store(true)
 	select {
@@ -106,8 +111,8 @@ func (w *worker) drained(ctx context.Context) (bool, error) {
 // standing returns why a partition of this worker stands still, or nil.
 func (w *worker) standing() error {
 	for _, in := range w.listed {
-		if in.stopped != nil {
-			return in.stopped
+		if err := cmp.Or(in.stopped, in.heldBy()); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -55,13 +55,29 @@ type input struct {
 	// paused says that the consumer does not deliver the partition, because
 	// the backlog is large enough.
 	paused bool
-	// eof: a connector has nothing more.
-	eof       bool
-	connector ConnectorSource
+	// eof: a connector has nothing more. kept is what it delivered since the last
+	// commit, since it delivers nothing twice.
+	eof  bool
+	kept backlog
+	// carrier is the task whose offsets carry the position of a timer, home the
+	// input without which the timer belongs to another worker; nil for others.
+	carrier *task
+	home    *input
+	// barrier, if not 0, is 1 above the offset up to which the control topic has
+	// to be known before the partition goes on; guards are the machines of the
+	// checkpoints that may hold it back.
+	barrier int64
+	guards  []*guard
+	// replay says which records come again; committedReplay is that of the last
+	// commit.
+	replay, committedReplay replay
+	connector               ConnectorSource
 }
 
 // held says that the records behind next wait, so that new ones must queue.
-func (in *input) held() bool { return !in.due.IsZero() || !in.task.ready() }
+func (in *input) held() bool {
+	return !in.due.IsZero() || !in.task.ready() || in.guarded() || in.carrier != nil && !in.carrier.ready()
+}
 
 // queue puts a run that was delivered behind what waits already.
 func (in *input) queue(run abi.Run, wire []byte) {
@@ -90,6 +106,20 @@ func (in *input) restoreAttempts(plan *Plan) {
 	}
 }
 
+// restoreReplay takes over which records come again. A checkpoint that the plan
+// does not have any more has no handlers to get them.
+func (in *input) restoreReplay(plan *Plan) {
+	in.replay.until = in.meta.until
+	for _, p := range in.meta.replays {
+		for i := range plan.Checkpoints {
+			if nameHash(plan.Checkpoints[i].Spec.Name) == p.checkpoint {
+				in.replay.from = append(in.replay.from, replayFrom{i, p.offset})
+			}
+		}
+	}
+	in.committedReplay = in.replay.clone()
+}
+
 // keepTries notes the attempts that are committed.
 func (in *input) keepTries() {
 	if len(in.attempts) == 0 && len(in.committedTries) == 0 {
@@ -100,13 +130,15 @@ func (in *input) keepTries() {
 
 // suspected notes that an output was refused, maybe one of a record that was
 // processed since the last commit.
-func (in *input) suspected() {
+//
+// certain says that it is one of them, and will never be taken.
+func (in *input) suspected(certain bool) {
 	if in.next <= in.committed || in.next == in.start && in.committed < 0 {
 		return
 	}
 	in.refused++
 	in.suspect = max(in.suspect, in.next)
-	if in.refused >= carefulAfter {
+	if certain || in.refused >= carefulAfter {
 		in.careful = max(in.careful, in.suspect)
 	}
 }
@@ -125,6 +157,7 @@ func (in *input) rewind() int64 {
 		in.attempts = maps.Clone(in.committedTries)
 	}
 	in.delivered, in.end = in.next, 0
+	in.replay = in.committedReplay.clone()
 	return in.next
 }
 
@@ -145,6 +178,31 @@ func (l *backlog) add(run abi.Run, wire []byte) {
 	l.buf = append(l.buf, wire...)
 	run.End = len(l.buf)
 	l.runs = append(l.runs, run)
+}
+
+// forget removes the records before offset.
+func (l *backlog) forget(offset int64) {
+	for !l.empty() {
+		run, wire := &l.runs[0], l.first()
+		if run.LastOffset < offset {
+			l.take(int(run.Count))
+			continue
+		}
+		n := 0
+		for n < int(run.Count) && nextOffset(run, wire, n+1) <= offset {
+			n++
+		}
+		if n > 0 {
+			l.take(n)
+		}
+		return
+	}
+}
+
+// copyFrom makes l hold what other holds.
+func (l *backlog) copyFrom(other *backlog) {
+	l.buf = append(l.buf[:0], other.buf...)
+	l.runs = append(l.runs[:0], other.runs...)
 }
 
 // compact moves the records to the front of the buffer.

@@ -51,9 +51,10 @@ type Inquiry struct {
 // InquiryError says why a question about a cache has no answer.
 type InquiryError struct {
 	// Unknown: there is no such cache. Elsewhere: this process does not own the
-	// partition. Otherwise the answer may come later.
-	Unknown, Elsewhere bool
-	Reason             string
+	// partition. Invalid: the question makes no sense for this cache. Gone: what
+	// is asked for was there once. Otherwise the answer may come later.
+	Unknown, Elsewhere, Invalid, Gone bool
+	Reason                            string
 }
 
 func (e *InquiryError) Error() string { return e.Reason }

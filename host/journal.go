@@ -1,5 +1,7 @@
 package host
 
+import "slices"
+
 // A run's writes to caches are noted in journals of the overlay, one for each
 // call of a handler, so that a call's writes on single records can be taken
 // back while those of other handlers stay. Calls of one run that have journals
@@ -18,6 +20,9 @@ func (c *call) markOf(pos int) int { return c.marks[pos] }
 
 // wrote says whether writes of record pos are left in the journal.
 func (r *run) wrote(c *call, pos int) bool {
+	if cs := r.w.checkpoints; cs != nil && slices.ContainsFunc(cs.told, func(t told) bool { return t.call == c && t.pos == pos }) {
+		return true
+	}
 	if pos >= len(c.marks) {
 		return false
 	}
@@ -33,6 +38,7 @@ func (r *run) wrote(c *call, pos int) bool {
 
 // undo takes back what the call wrote on record pos and after.
 func (r *run) undo(c *call, pos int) {
+	r.untell(func(t *told) bool { return t.call == c && t.pos >= pos })
 	if pos >= len(c.marks) || keepStaged {
 		return
 	}
@@ -42,6 +48,7 @@ func (r *run) undo(c *call, pos int) {
 
 // unwind takes back every write of roots that the run does not emit.
 func (r *run) unwind() {
+	r.untell(func(t *told) bool { return t.root >= r.limit })
 	if r.w.overlay == nil {
 		return
 	}

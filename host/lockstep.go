@@ -25,7 +25,7 @@ func (r *run) deep(ctx context.Context) error {
 		if err := r.descend(ctx, r.root, pos); err != nil {
 			return err
 		}
-		if r.w.full || r.w.stopping() {
+		if r.w.stopping() {
 			// What is staged is enough for a commit, or the worker is asked to stop.
 			r.stopBehind(pos)
 		}
@@ -47,6 +47,12 @@ func (r *run) descend(ctx context.Context, b *batch, pos int) error {
 		c := &b.calls[i]
 		c.handler = &r.w.plan.Handlers[hs.Handler]
 		c.journal = 0
+		if b == r.root && r.skips(hs.Handler) {
+			continue
+		}
+		if !r.gets(b, hs.Handler) {
+			continue
+		}
 		b.head.Source = int32(hs.Position)
 		first := len(c.effects)
 		if err := r.call(ctx, b, c, hs.Handler, pos, pos+1); err != nil {

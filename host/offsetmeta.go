@@ -24,6 +24,17 @@ type offsetMeta struct {
 	logs []cachePosition
 	// attempts counts the tries of the record at the offset.
 	attempts []savedAttempt
+	// ticks are the last ones of the timers that go with the task.
+	ticks []savedTick
+	// until and replays are the input's replay, if there is one: not written
+	// otherwise.
+	until   int64
+	replays []savedReplay
+}
+
+type savedReplay struct {
+	checkpoint uint32 // nameHash of its id
+	offset     int64
 }
 
 type inputIdentity struct {
@@ -39,6 +50,11 @@ type cachePosition struct {
 type savedAttempt struct {
 	handler, source uint32 // nameHash of their ids
 	nth, n          int
+}
+
+type savedTick struct {
+	timer uint32 // timerHash
+	last  int64  // in milliseconds since 1970
 }
 
 const (
@@ -70,9 +86,9 @@ func (m *offsetMeta) encode() string {
 		b = binary.LittleEndian.AppendUint32(b, l.pos.Log)
 		b = binary.AppendUvarint(b, uint64(l.pos.Next))
 	}
-	const attemptBytes = 18
+	const attemptBytes, tickBytes = 18, 14
 	attempts := m.attempts
-	room := (metaRoom-len(metaPrefix))*3/4 - len(b) - 8
+	room := (metaRoom-len(metaPrefix))*3/4 - len(b) - 8 - 20 - 14*len(m.replays) - tickBytes*len(m.ticks)
 	attempts = attempts[:max(0, min(len(attempts), room/attemptBytes))]
 	b = binary.AppendUvarint(b, uint64(len(attempts)))
 	for _, a := range attempts {
@@ -80,6 +96,21 @@ func (m *offsetMeta) encode() string {
 		b = binary.LittleEndian.AppendUint32(b, a.source)
 		b = binary.AppendUvarint(b, uint64(a.nth))
 		b = binary.AppendUvarint(b, uint64(a.n))
+	}
+	if m.until > 0 || len(m.ticks) > 0 {
+		b = binary.AppendUvarint(b, uint64(m.until))
+		b = binary.AppendUvarint(b, uint64(len(m.replays)))
+		for _, p := range m.replays {
+			b = binary.LittleEndian.AppendUint32(b, p.checkpoint)
+			b = binary.AppendUvarint(b, uint64(p.offset))
+		}
+	}
+	if len(m.ticks) > 0 {
+		b = binary.AppendUvarint(b, uint64(len(m.ticks)))
+		for _, t := range m.ticks {
+			b = binary.LittleEndian.AppendUint32(b, t.timer)
+			b = binary.AppendVarint(b, t.last)
+		}
 	}
 	return metaPrefix + base64.RawStdEncoding.EncodeToString(b)
 }
@@ -119,6 +150,21 @@ func decodeMeta(s string) (offsetMeta, error) {
 			r.bad = true
 		}
 		m.attempts = append(m.attempts, a)
+	}
+	if len(r.b) > 0 {
+		m.until = int64(r.uvarint())
+		for range r.count(5) {
+			p := savedReplay{checkpoint: r.fixed()}
+			p.offset = int64(r.uvarint())
+			r.bad = r.bad || p.offset < 0
+			m.replays = append(m.replays, p)
+		}
+		r.bad = r.bad || m.until < 0 || m.until == 0 && len(r.b) == 0
+	}
+	if len(r.b) > 0 {
+		for range r.count(5) {
+			m.ticks = append(m.ticks, savedTick{timer: r.fixed(), last: r.varint()})
+		}
 	}
 	if r.bad || len(r.b) > 0 {
 		return offsetMeta{}, errForeignMeta

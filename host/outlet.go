@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/sliphost/sliphost/host/crashpoint"
@@ -27,14 +28,37 @@ type output struct {
 	sent []callKey
 }
 
-// refusedError says that a client refused an output.
+// refusedError says that a client or a connector sink refused an output.
 type refusedError struct {
-	out *output
-	err error
+	// out or conn is where it was to go.
+	out  *output
+	conn *connSink
+	err  error
 }
 
 func (e *refusedError) Error() string {
+	if e.conn != nil {
+		return fmt.Sprintf("sink %q: %v", e.conn.id, e.err)
+	}
 	return fmt.Sprintf("outputs to cluster %q were refused: %v", e.out.cluster, e.err)
+}
+
+// sent are the calls behind the records since the last flush.
+func (e *refusedError) sent() []callKey {
+	if e.conn != nil {
+		return e.conn.sent
+	}
+	return e.out.sent
+}
+
+// record is the position of the record that the refusal is about, -1 where it
+// is not about one of this worker's.
+func (e *refusedError) record() int {
+	var one interface{ RecordIndex() int }
+	if !errors.As(e.err, &one) || e.conn != nil && !e.conn.own {
+		return -1
+	}
+	return one.RecordIndex()
 }
 func (e *refusedError) Unwrap() error { return e.err }
 
@@ -58,7 +82,7 @@ func (w *worker) openOutlets(ctx context.Context) error {
 				}
 			case SinkConnector:
 				if w.connSinks[s.Connector] == nil {
-					w.connSinks[s.Connector] = &connSink{shared: w.host.sinks[s.Connector], id: s.ID}
+					w.connSinks[s.Connector] = w.connSink(s)
 				}
 				out.conn = w.connSinks[s.Connector]
 			}
@@ -77,6 +101,23 @@ func (w *worker) openOutlets(ctx context.Context) error {
 	}
 	return w.openControl(ctx)
 }
+
+// connSink is a connector sink for this worker: the host's, or one of its own.
+// That one outlives its clients.
+func (w *worker) connSink(s *Sink) *connSink {
+	if !s.PerWorker {
+		return &connSink{shared: w.host.sinks[s.Connector], id: s.ID}
+	}
+	if w.ownSinks[s.Connector] == nil {
+		w.ownSinks[s.Connector] = &sharedSink{failed: errNotOpen, open: func(ctx context.Context) (ConnectorSink, error) {
+			return w.backends.Sink(ctx, s.Connector)
+		}}
+	}
+	return &connSink{shared: w.ownSinks[s.Connector], id: s.ID, own: true}
+}
+
+// errNotOpen is the state of a sink that is opened with its first record.
+var errNotOpen = errors.New("the sink is not open yet")
 
 // openChangelogs opens the outlets of changelogs, and with exactly-once the
 // producer of the worker's cluster even if it has nothing but offsets to carry.
@@ -149,7 +190,7 @@ func (w *worker) send(ctx context.Context) error {
 		}
 		o.staged = false
 		if err := o.Send(ctx); err != nil {
-			return w.refuse(&refusedError{o, err})
+			return w.refuse(&refusedError{out: o, err: err})
 		}
 		crashpoint.At("after-send")
 	}
@@ -166,7 +207,7 @@ func (w *worker) flush(ctx context.Context) error {
 			return err
 		}
 		if err := o.Flush(ctx); err != nil {
-			return w.refuse(&refusedError{o, err})
+			return w.refuse(&refusedError{out: o, err: err})
 		}
 		o.dirty, o.staged, o.sent = false, false, o.sent[:0]
 	}
@@ -174,9 +215,10 @@ func (w *worker) flush(ctx context.Context) error {
 		if s == nil {
 			continue
 		}
-		if err := s.flush(); err != nil {
-			return w.refuse(fmt.Errorf("sink %q: %w", s.id, err))
+		if err := s.flush(ctx); err != nil {
+			return w.refuse(&refusedError{conn: s, err: err})
 		}
+		s.sent = s.sent[:0]
 	}
 	return nil
 }
@@ -199,7 +241,7 @@ func (w *worker) discard() {
 	}
 	for _, s := range w.connSinks {
 		if s != nil {
-			s.opening = 0
+			s.opening, s.sent = 0, s.sent[:0]
 		}
 	}
 }

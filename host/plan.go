@@ -28,6 +28,9 @@ type Plan struct {
 	Proxies []int
 	// Modules are the ids of the modules.
 	Modules []string
+	// HostID names this process's state directory: sources outside Kafka are the
+	// process's own, and so are their positions.
+	HostID string
 	// ExactlyOnce says that outputs, state and positions are one transaction.
 	ExactlyOnce bool
 	// Subs are the sub-topologies: what shares no source, proxy or cache.
@@ -36,6 +39,11 @@ type Plan struct {
 	Caches []Cache
 	// OnChange says what to do when the surroundings changed.
 	OnChange OnChange
+	// Advances are the ids of sources of kind SourceCall that stand for advances,
+	// one for each sub-topology with handlers that take them.
+	Advances []int
+	// Checkpoints are known to handlers by their positions.
+	Checkpoints []Checkpoint
 	// Control are the control topics, one for each cluster whose workers write
 	// to it; empty if nothing of the plan needs one.
 	Control []ControlTopic
@@ -132,6 +140,19 @@ func (p *Plan) feeds(source, proxy int) bool {
 	return false
 }
 
+// ownSinks are the connector sinks that each worker opens for itself.
+func (p *Plan) ownSinks() map[int]bool {
+	own := map[int]bool{}
+	for i := range p.Handlers {
+		for _, s := range p.Handlers[i].Sinks {
+			if s.Kind == SinkConnector && s.PerWorker {
+				own[s.Connector] = true
+			}
+		}
+	}
+	return own
+}
+
 // leads lists the sources of kind proxy that a call of a handler can feed: by
 // outputs, or by what it writes to a cache whose updates are read.
 func (p *Plan) leads(handler int) []int {
@@ -160,11 +181,15 @@ const (
 	// SourceProxy delivers what handlers emit to it, or what they write to a
 	// cache (Cache.Updates).
 	SourceProxy
-	// SourceConnector is a file, stdin or a timer: it belongs to worker 0.
+	// SourceConnector is anything outside Kafka: a file, stdin, a timer, HTTP. It
+	// belongs to worker 0, timers aside.
 	SourceConnector
 	// SourceReplayed stands for a handler's source where dead letters come back:
 	// nothing but them has it, and they have the one handler.
 	SourceReplayed
+	// SourceCall stands for the downtime or recovery calls of a checkpoint, or for
+	// the advances of a sub-topology: its handlers take them.
+	SourceCall
 )
 
 // Source is one entry of Plan.Sources.
@@ -183,6 +208,10 @@ type Source struct {
 	// Identity is a hash of the topic's id, 0 if not known: a topic of the same
 	// name that was made anew has another one.
 	Identity uint32
+	// Timer says whether a connector is a timer, and who runs it; Home is then
+	// the source, of kind topic, whose partitions decide that.
+	Timer Timer
+	Home  int
 	// Internal topics, those of repartitions, lose their records once these are
 	// committed.
 	Internal bool
@@ -235,6 +264,8 @@ type Handler struct {
 	ModuleSHA256 string
 	// Caches are the positions in Plan.Caches of the binding's caches.
 	Caches []int
+	// Checkpoints are the positions in Plan.Checkpoints of the binding's.
+	Checkpoints []int
 	// Staged bounds the bytes that one record may write to caches.
 	Staged int64
 	// Sinks are in the order of the binding.
@@ -268,8 +299,10 @@ type Sink struct {
 	Limit string
 	// Proxy is the id of the source of kind proxy.
 	Proxy int
-	// Connector is the position in the worker's connector sinks.
+	// Connector is the position in the plan's connector sinks. PerWorker says
+	// that each worker opens its own, not the host one for all.
 	Connector int
+	PerWorker bool
 	// Key and Value encode what the guest emits; a proxy's are nil.
 	Key, Value codec.Codec
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sliphost/sliphost/abi"
+	"github.com/sliphost/sliphost/host/connector"
 	"github.com/sliphost/sliphost/host/module"
 	"github.com/sliphost/sliphost/state"
 )
@@ -150,28 +151,91 @@ type Invoker interface {
 	Close(ctx context.Context) error
 }
 
-// ConnectorSource is a source outside Kafka. It belongs to worker 0.
+// ConnectorSource is a source outside Kafka. It belongs to one worker, which is
+// 0 unless the source is a timer's (Source.Timer). A source never has to deliver
+// a record twice: the worker keeps what is not committed, so that it can go back
+// to its last commit.
+//
+// It may also be a Failing, a Draining, a Resumable or a Ticking.
 type ConnectorSource interface {
-	// Poll empties b and fills it with what is ready, without waiting. eof says
-	// that nothing will follow.
+	// Poll empties b and fills it with what is ready, without waiting. Offsets
+	// ascend. eof says that nothing will follow.
 	Poll(b *abi.Packed, maxRecords, maxBytes int) (eof bool, err error)
 	// Ready delivers when Poll may have something.
 	Ready() <-chan struct{}
-	// Commit stores offset as the position to start from next time: every
-	// record before it has all its effects.
+	// Commit says that every record before offset has all its effects, and that
+	// these are final. A source that remembers on its own where to start from
+	// next time stores that now.
 	Commit(offset int64) error
 	Close() error
 }
+
+// Failing is a ConnectorSource that wants to know of records which a handler
+// could not process, where its policy was to go on.
+type Failing interface {
+	// Failed says that a handler's call for the record at offset failed, with the
+	// word for the reason that dead letters have, and whether it is in a
+	// dead-letter topic. It comes before the Commit that makes this final, and may
+	// be repeated.
+	Failed(offset int64, code, reason string, letter bool)
+}
+
+// Draining is a ConnectorSource that wants to know that the host stops: Poll is
+// not called any more, a last Commit and Close will follow.
+type Draining interface{ Drain() }
+
+// Resumable is a ConnectorSource that can begin anywhere. Where the plan has a
+// control topic its position is committed there, with what the records caused.
+type Resumable interface {
+	// Position describes the place behind the records before offset, which are
+	// those delivered last or a part of them; nil if it has none.
+	Position(offset int64) ([]byte, error)
+	// Resume begins at a position. It comes before the first Poll, and only where
+	// there is one.
+	Resume(position []byte) error
+}
+
+// Ticking is a ConnectorSource that has its next record at a time of its own.
+type Ticking interface {
+	// Due is when Poll will have a record.
+	Due() time.Time
+	// Resume, called before the first Poll, says which tick was the last that has
+	// its effects, in milliseconds since 1970.
+	Resume(last int64)
+}
+
+// Timer says that a source is a timer, and who runs it.
+type Timer uint8
+
+// Who runs a timer.
+const (
+	// NoTimer is for everything else.
+	NoTimer Timer = iota
+	// TimerOfProcess is run by worker 0 of every process.
+	TimerOfProcess
+	// TimerOfGroup is run by one worker of the group: the one that has partition
+	// 0 of Source.Home.
+	TimerOfGroup
+	// TimerOfTask is run for each partition of Source.Home by who has it, in its
+	// task.
+	TimerOfTask
+)
 
 // ConnectorSink is a sink outside Kafka, shared by the workers, one call at a
 // time. After an error it is closed and opened anew.
 type ConnectorSink interface {
 	// Append stages one record; it copies what it keeps.
-	Append(key, value []byte) error
-	// Flush returns when what was appended is where it belongs.
-	Flush() error
+	Append(r *SinkRecord) error
+	// Flush returns when what was appended is where it belongs. An error that is
+	// about one record, which will never be taken, has a method RecordIndex() int:
+	// its position among the records appended since the last Flush that returned
+	// nil. The handler's call that emitted it has then failed.
+	Flush(ctx context.Context) error
 	Close() error
 }
+
+// SinkRecord is an output on its way to a ConnectorSink.
+type SinkRecord = connector.Output
 
 // LogPartition is a partition of a changelog.
 type LogPartition struct {
@@ -188,6 +252,9 @@ type Backends struct {
 	Invoker func(ctx context.Context, module, worker int, state module.State) (Invoker, error)
 	// LogReader reads changelogs of a cluster.
 	LogReader func(ctx context.Context, cluster int) (LogReader, error)
+	// Follower is LogReader for one who follows a changelog with little memory;
+	// nil for LogReader.
+	Follower func(ctx context.Context, cluster int) (LogReader, error)
 	// LogBounds asks for the ends of changelogs' partitions.
 	LogBounds func(ctx context.Context, cluster int, parts []LogPartition) ([]Bounds, error)
 	// Store keeps the caches of the plan, by its ids; nil without caches.

@@ -50,9 +50,20 @@ func (w *worker) assigned(ctx context.Context, parts []abi.TopicPartition) []int
 		t.committedTime = max(t.committedTime, in.meta.streamTime)
 		t.streamTime = max(t.streamTime, t.committedTime)
 		in.restoreAttempts(w.plan)
+		t.restoreTicks(&in.meta)
+		in.restoreReplay(w.plan)
+		if w.checkpoints != nil {
+			if err := w.checkpoints.enter(in, in.barrier); err != nil && w.fatal == nil {
+				w.fatal = err
+			}
+		}
 		w.log.Debug("partition assigned", "topic", w.plan.Sources[in.source].Topic, "partition", p.Partition, "offset", in.next)
 	}
 	w.relist()
+	if w.checkpoints != nil {
+		w.checkpoints.sortGuards()
+		w.checkpoints.version = 0
+	}
 	w.entering = true
 	// The position of a partition without one is committed as well: otherwise
 	// a crash before the first commit would choose another "latest".
@@ -74,6 +85,10 @@ func (w *worker) positions(ctx context.Context, parts []abi.TopicPartition, inpu
 	if err := w.consumer.Committed(ctx, offsets); err != nil {
 		return err
 	}
+	barrier, err := w.barrierFor(ctx, parts)
+	if err != nil {
+		return err
+	}
 	bounds, err := w.consumer.Bounds(ctx, parts)
 	if err != nil {
 		return err
@@ -89,6 +104,7 @@ func (w *worker) positions(ctx context.Context, parts []abi.TopicPartition, inpu
 			return err
 		}
 		in.next, in.start, in.delivered = at, at, at
+		in.barrier = barrier
 		inputs[i] = in
 	}
 	return nil

@@ -374,23 +374,54 @@ func TestARefusalFromBeforeTheWorkerWentBackBlamesNobody(t *testing.T) {
 	}
 }
 
-// Files cannot go back: the run ends, and what was refused is not committed.
-func TestARefusalEndsTheRunWhenAFileCannotGoBack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBroker(t, 1)
-		b.Refuse = refuseValue("out", "3")
-		src := &fileSource{n: 10}
-		h := fileHost(b, onePlan(OnError{Policy: PolicySkip}), Options{UntilIdle: true}, src, []fakeFunc{passThrough})
-		if err := endsWithin(t, h, start(h), time.Hour); err == nil || errors.Is(err, ErrStopped) {
-			t.Errorf("Run returned %v", err)
-		}
-		if n := h.Status().Rewinds; n != 0 {
-			t.Errorf("went back %d times with a file that cannot", n)
-		}
-		if src.committed > 3 {
-			t.Errorf("position %d stored", src.committed)
-		}
-	})
+// A connector delivers nothing twice, and need not: what is not committed is
+// kept, so that the worker can go back.
+func TestTheRecordsOfAConnectorComeAgainAfterARefusal(t *testing.T) {
+	for _, exactly := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBroker(t, 1)
+			b.Refuse = refuseValue("out", "3")
+			src := &fileSource{n: 10}
+			plan := onePlan(OnError{Policy: PolicySkip})
+			plan.ExactlyOnce = exactly
+			plan.Sources[0] = Source{ID: "file:x", Kind: SourceConnector, Handlers: plan.Sources[0].Handlers}
+			bk := fakeBackends(plan, one(b), []fakeFunc{passThrough})
+			bk.Source = func(context.Context, int) (ConnectorSource, error) { return src, nil }
+			if exactly {
+				bk.Producer = func(_ context.Context, _, w int) (Producer, error) {
+					return b.TransactionalProducer(fmt.Sprint("h-", w)), nil
+				}
+			}
+			h := New(plan, Options{UntilIdle: true}, []int{0}, 0, bk, discard)
+			if err := endsWithin(t, h, start(h), time.Hour); err != nil {
+				t.Fatal(err)
+			}
+			if n := h.Status().Rewinds; n == 0 {
+				t.Error("nothing was refused")
+			}
+			if src.committed != 10 {
+				t.Errorf("position %d of 10 stored", src.committed)
+			}
+			got := values(b.Records("out"))
+			if exactly {
+				got = values(b.View("out", 0))
+			}
+			seen := map[string]int{}
+			for _, v := range got {
+				seen[v]++
+			}
+			for i := range 10 {
+				v := fmt.Sprint(i)
+				switch n := seen[v]; {
+				case v == "3" && n > 0, v != "3" && n == 0, exactly && n > 1:
+					t.Errorf("exactly once %v: %s came out %d times", exactly, v, n)
+				}
+			}
+			if skipped := h.Status().Handlers[0].Skipped; skipped != 1 {
+				t.Errorf("%d records skipped", skipped)
+			}
+		})
+	}
 }
 
 // A partition that was paused for its backlog is read again after a rewind.

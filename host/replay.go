@@ -147,6 +147,9 @@ func (r *run) firstCall() int {
 // sourceOf is the source that the records at hand count as: the input's, or
 // that of the letter under way.
 func (w *worker) sourceOf(in *input) int {
+	if w.asking != nil {
+		return w.asking.source
+	}
 	if w.letter != nil {
 		return w.letter.source
 	}

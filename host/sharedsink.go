@@ -24,7 +24,7 @@ type sharedSink struct {
 var errReopened = errors.New("the sink failed for another worker and was opened again; lines not flushed are written again")
 
 // append adds a record and returns which opening of the sink has it.
-func (s *sharedSink) append(ctx context.Context, key, value []byte) (uint64, error) {
+func (s *sharedSink) append(ctx context.Context, r *SinkRecord) (uint64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.failed != nil {
@@ -32,7 +32,7 @@ func (s *sharedSink) append(ctx context.Context, key, value []byte) (uint64, err
 			return 0, err
 		}
 	}
-	if err := s.sink.Append(key, value); err != nil {
+	if err := s.sink.Append(r); err != nil {
 		s.failed = err
 		return 0, err
 	}
@@ -40,7 +40,7 @@ func (s *sharedSink) append(ctx context.Context, key, value []byte) (uint64, err
 }
 
 // flush returns when everything appended in that opening is stored.
-func (s *sharedSink) flush(opening uint64) error {
+func (s *sharedSink) flush(ctx context.Context, opening uint64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.failed != nil {
@@ -49,7 +49,7 @@ func (s *sharedSink) flush(opening uint64) error {
 	if s.opened != opening {
 		return errReopened
 	}
-	if err := s.sink.Flush(); err != nil {
+	if err := s.sink.Flush(ctx); err != nil {
 		s.failed = err
 		return err
 	}
@@ -87,10 +87,16 @@ type connSink struct {
 	// opening is what the first unflushed record was appended to, 0 if all is
 	// flushed.
 	opening uint64
+	// own says that no other worker has it, so that an error about one record is
+	// about one of this worker's.
+	own bool
+	// sent lists the calls behind the records since the last flush, where a run
+	// is careful.
+	sent []callKey
 }
 
-func (s *connSink) append(ctx context.Context, key, value []byte) error {
-	opening, err := s.shared.append(ctx, key, value)
+func (s *connSink) append(ctx context.Context, r *SinkRecord) error {
+	opening, err := s.shared.append(ctx, r)
 	if err != nil {
 		return err
 	}
@@ -100,11 +106,11 @@ func (s *connSink) append(ctx context.Context, key, value []byte) error {
 	return nil
 }
 
-func (s *connSink) flush() error {
+func (s *connSink) flush(ctx context.Context) error {
 	if s.opening == 0 {
 		return nil
 	}
 	opening := s.opening
 	s.opening = 0
-	return s.shared.flush(opening)
+	return s.shared.flush(ctx, opening)
 }

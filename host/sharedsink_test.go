@@ -23,15 +23,15 @@ func take(flag *bool) bool {
 	return on
 }
 
-func (m *memorySink) Append(_, value []byte) error {
+func (m *memorySink) Append(r *SinkRecord) error {
 	if take(m.failNextAppend) {
 		return errNo
 	}
-	m.staged = append(m.staged, string(value))
+	m.staged = append(m.staged, string(r.Value))
 	return nil
 }
 
-func (m *memorySink) Flush() error {
+func (m *memorySink) Flush(context.Context) error {
 	if take(m.failNextFlush) {
 		return errNo
 	}
@@ -59,25 +59,25 @@ func TestAWorkerIsToldThatItsLinesWentDownWithTheSink(t *testing.T) {
 			t.Fatal(err)
 		}
 		a, b := &connSink{shared: s, id: "s"}, &connSink{shared: s, id: "s"}
-		if err := a.append(ctx, nil, []byte("a1")); err != nil {
+		if err := a.append(ctx, &SinkRecord{Value: []byte("a1")}); err != nil {
 			t.Fatal(err)
 		}
 		*failAppend = true
-		if err := b.append(ctx, nil, []byte("b1")); err == nil {
+		if err := b.append(ctx, &SinkRecord{Value: []byte("b1")}); err == nil {
 			t.Fatal("the failure of Append is not told")
 		}
 		if reopened {
-			if err := b.append(ctx, nil, []byte("b1")); err != nil {
+			if err := b.append(ctx, &SinkRecord{Value: []byte("b1")}); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := a.flush(); err == nil || reopened != errors.Is(err, errReopened) {
+		if err := a.flush(ctx); err == nil || reopened != errors.Is(err, errReopened) {
 			t.Errorf("reopened %v: flush says %v; stored %q", reopened, err, *file)
 		}
-		if err := a.append(ctx, nil, []byte("a1")); err != nil {
+		if err := a.append(ctx, &SinkRecord{Value: []byte("a1")}); err != nil {
 			t.Fatal(err)
 		}
-		if err := a.flush(); err != nil {
+		if err := a.flush(ctx); err != nil {
 			t.Errorf("second flush: %v", err)
 		}
 	}

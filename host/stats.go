@@ -8,7 +8,8 @@ import (
 
 // stats are one worker's counters. The worker writes, anyone reads.
 type stats struct {
-	handlers []handlerStats
+	checkpoints checkpointStats
+	handlers    []handlerStats
 	// records counts input records whose effects are handed over, commits the
 	// commits, rewinds how often uncommitted work was given up.
 	records, commits, rewinds atomic.Uint64
@@ -116,4 +117,12 @@ type PartitionStatus struct {
 	Waiting int64 `json:"waiting,omitempty"`
 	// Stopped says why the partition stands still.
 	Stopped string `json:"stopped,omitempty"`
+	// Held says which checkpoint holds the partition back and why.
+	Held string `json:"held,omitempty"`
+}
+
+// checkpointStats count what checkpoints did; paused is in nanoseconds.
+type checkpointStats struct {
+	downtimes, recoveries, pauses, seeks atomic.Uint64
+	paused                               atomic.Int64
 }

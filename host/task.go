@@ -35,6 +35,16 @@ type task struct {
 	unsettled bool
 	// changed says that a position or a cache was, since the last commit.
 	changed bool
+	// ticks are the committed ones of the timers that go with the task: their
+	// positions travel with its inputs'. timers are those that run.
+	ticks  map[uint32]int64
+	timers []*input
+	// known is the stream time that each handler with kind advance knows of, by
+	// its position in the plan. finished says that they were told that no record
+	// follows; stuck that one of them failed on an advance (the last one, if last
+	// is set) and the task waits.
+	known                 []int64
+	finished, stuck, last bool
 }
 
 type taskKey struct {
@@ -146,7 +156,10 @@ func (w *worker) detach(t *task) {
 }
 
 // ready says that records of t may be processed.
-func (t *task) ready() bool { return t.phase == taskRunning && !t.unsettled }
+func (t *task) ready() bool { return t.settled() && !t.stuck }
+
+// settled says that handlers of t may be called.
+func (t *task) settled() bool { return t.phase == taskRunning && !t.unsettled }
 
 // drop removes an input from the worker and from its task; a task that has
 // lost one of its inputs waits.
@@ -156,6 +169,7 @@ func (w *worker) drop(part abi.TopicPartition) {
 		return
 	}
 	delete(w.inputs, part)
+	w.checkpoints.leave(in)
 	w.listed = slices.DeleteFunc(w.listed, func(other *input) bool { return other == in })
 	t := in.task
 	for i, other := range t.inputs {
@@ -170,6 +184,7 @@ func (w *worker) drop(part abi.TopicPartition) {
 	if len(t.inputs) == 0 {
 		delete(w.tasks, t.taskKey)
 	}
+	w.endTimers(in)
 }
 
 // dropAll forgets every input and task.

@@ -155,13 +155,18 @@ func (w *worker) forgetStaged() {
 		w.stats.staged.Store(0)
 	}
 	clear(w.controls.values)
+	w.checkpoints.rollback()
 	for _, t := range w.tasks {
 		t.changed = false
+		t.forgetTimes()
 		if t.unsettled {
 			// What its beginning staged is gone as well.
 			w.detach(t)
 			w.entering = true
 		}
+	}
+	for _, in := range w.connectors {
+		in.task.forgetTimes()
 	}
 	for _, inv := range w.invokers {
 		if inv != nil {

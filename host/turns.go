@@ -62,7 +62,7 @@ func (w *worker) keepRuns(i int) (left bool, err error) {
 // records go by timestamp. Letters that come back do not: their time is long
 // past.
 func (w *worker) takesTurns(in *input) bool {
-	if !w.stateful(in.task.sub) || w.replays(in) {
+	if in.connector != nil || !w.stateful(in.task.sub) || w.replays(in) {
 		return false
 	}
 	n := 0
@@ -85,7 +85,7 @@ func (w *worker) earliest(in *input, now time.Time) (next *input, until int64) {
 	if w.suspended != nil || w.refused != nil || w.aborted != nil || w.full || w.drain.Load() {
 		return nil, until
 	}
-	waits := func(in *input) bool { return !in.backlog.empty() && !now.Before(in.due) }
+	waits := func(in *input) bool { return !in.backlog.empty() && !now.Before(in.due) && !in.guarded() }
 	if !w.takesTurns(in) {
 		if waits(in) {
 			next = in

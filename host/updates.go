@@ -48,7 +48,9 @@ func (r *run) update(b *batch, c *call, pos int, u *state.Update) {
 		e.key, _ = cache.Key.Decode(r.w.arena.tail(8), u.Key)
 		e.key = r.w.arena.keep(e.key)
 	}
-	if rec := b.record(pos); rec.Headers != nil {
+	rec := b.record(pos)
+	e.offset = rec.OffsetDelta
+	if rec.Headers != nil {
 		e.headers = r.w.traceparent(rec.Headers)
 	}
 	c.effects = append(c.effects, e)

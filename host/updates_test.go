@@ -203,6 +203,7 @@ func (e engineKeeper) get(cache int, key []byte) string {
 	v, ok := e.fakeCall.get(int32(cache), string(key))
 	return fmt.Sprint(v, ok)
 }
+
 func (e engineKeeper) put(cache int, key []byte, value string) {
 	e.fakeCall.put(int32(cache), string(key), value)
 }

@@ -33,13 +33,15 @@ type worker struct {
 	invokers  []Invoker
 	outputs   []*output
 	connSinks []*connSink
+	ownSinks  map[int]*sharedSink
 	outlets   [][]*outlet // by handler and sink
 	letters   []*outlet   // by handler
 
 	inputs     map[abi.TopicPartition]*input
 	tasks      map[taskKey]*task
-	connectors []*input // of worker 0
-	listed     []*input // inputs and connectors, by source and partition
+	connectors []*input
+	timers     map[timerKey]*input // those of connectors that are timers
+	listed     []*input            // inputs and connectors, by source and partition
 	packed     abi.Packed
 	lines      abi.Packed // of connectors
 
@@ -61,6 +63,19 @@ type worker struct {
 	changelogs []*outlet
 	restorer   *restorer
 	controls   stagedControl
+	// checkpoints is nil without any; asking is the call about one that is under
+	// way, due says that one has something to do after this record.
+	checkpoints *checkpoints
+	asking      *asking
+	// advancing are the handlers that take kind advance; found is what places
+	// works with.
+	advancing []bool
+	found     []place
+	due       bool
+	warned    map[string]bool
+	// stood is what stood still when the worker found nothing left to do: who
+	// leaves the group first takes partitions from the others.
+	stood error
 	// entering says that tasks may have become complete; full that enough is
 	// staged for a commit at once; writer is the call that wrote to a cache last,
 	// in a careful run.
@@ -86,6 +101,9 @@ type worker struct {
 	// letter is the dead letter that is being delivered again, nil for anything
 	// else.
 	letter *letter
+
+	// sinkRecord is what goes to a connector sink.
+	sinkRecord SinkRecord
 
 	// What one commit works with.
 	topicNames []string
@@ -141,6 +159,10 @@ const maxBacklog = 8 << 20
 // pollWait bounds how long a worker sleeps without looking at its orders.
 const pollWait = 100 * time.Millisecond
 
+// controlWait bounds it while a partition waits for what comes by the control
+// topic.
+const controlWait = 10 * time.Millisecond
+
 // connectorWait is the same where a connector may become ready meanwhile.
 const connectorWait = 5 * time.Millisecond
 
@@ -155,6 +177,8 @@ func newWorker(h *Host, id, cluster int) *worker {
 		feeders: map[*Source][]feeder{},
 
 		inquiries: make(chan *inquiry),
+		ownSinks:  map[int]*sharedSink{},
+		timers:    map[timerKey]*input{},
 	}
 	w.invokers = make([]Invoker, len(w.plan.Modules))
 	w.stats.handlers = make([]handlerStats, len(w.plan.Handlers))
@@ -177,7 +201,14 @@ func newWorker(h *Host, id, cluster int) *worker {
 	for i := range w.plan.Handlers {
 		w.observed = append(w.observed, slices.ContainsFunc(w.plan.Handlers[i].Caches, func(c int) bool { return w.plan.Caches[c].Updates != nil }))
 	}
+	w.advancing = make([]bool, len(w.plan.Handlers))
+	for _, source := range w.plan.Advances {
+		for _, hs := range w.plan.Sources[source].Handlers {
+			w.advancing[hs.Handler] = true
+		}
+	}
 	w.calls.w = w
+	w.checkpoints = newCheckpoints(w)
 	w.restorer = newRestorer(w)
 	return w
 }
@@ -198,17 +229,8 @@ func (w *worker) open(ctx context.Context) error {
 	if err := w.openOutlets(ctx); err != nil {
 		return err
 	}
-	if w.id == 0 {
-		for i := range w.plan.Sources {
-			if w.plan.Sources[i].Kind != SourceConnector {
-				continue
-			}
-			c, err := w.backends.Source(ctx, i)
-			if err != nil {
-				return fmt.Errorf("source %q: %w", w.plan.Sources[i].ID, err)
-			}
-			w.connectors = append(w.connectors, &input{task: &task{streamTime: -1, phase: taskRunning}, source: i, connector: c, next: abi.OffsetNone, committed: abi.OffsetNone, careful: abi.OffsetNone})
-		}
+	if err := w.openConnectors(ctx); err != nil {
+		return err
 	}
 	w.relist()
 	return w.join(ctx)
@@ -253,11 +275,7 @@ func (w *worker) close(ctx context.Context) {
 	w.restorer.close()
 	w.purging.wait()
 	w.closeStore()
-	for _, in := range w.connectors {
-		if err := in.connector.Close(); err != nil {
-			w.log.Error("close a source", "source", w.plan.Sources[in.source].ID, "error", err)
-		}
-	}
+	w.closeConnectors()
 	for _, inv := range w.invokers {
 		if inv == nil {
 			continue
@@ -303,7 +321,7 @@ func (absent) Renew()                      {}
 func (absent) Close(context.Context) error { return nil }
 
 // stopping says that handlers are asked to return after the current record.
-func (w *worker) stopping() bool { return w.drain.Load() || w.full }
+func (w *worker) stopping() bool { return w.drain.Load() || w.full || w.due }
 
 // requestDrain makes the worker stop at the next record border and commit.
 // Any goroutine may call it.
@@ -338,6 +356,7 @@ func (w *worker) loop(ctx context.Context) error {
 		return fmt.Errorf("last commit: %w; the records since the commit before are processed again at the next start", err)
 	}
 	w.final = true
+	w.drainConnectors()
 	if err := w.commit(ctx); err != nil {
 		return fmt.Errorf("last commit: %w; the records since the commit before are processed again at the next start", err)
 	}
@@ -352,6 +371,21 @@ func (w *worker) step(ctx context.Context) error {
 	}
 	if err := w.admit(ctx); err != nil {
 		return w.recover(ctx, err)
+	}
+	if err := w.checkpoints.look(now); err != nil {
+		return err
+	}
+	if err := w.border(ctx, now); err != nil {
+		return w.recover(ctx, err)
+	}
+	if err := w.retryAdvances(ctx, now); err != nil {
+		return w.recover(ctx, err)
+	}
+	if err := w.finish(ctx); err != nil {
+		return w.recover(ctx, err)
+	}
+	if err := w.matchTimers(ctx); err != nil {
+		return err
 	}
 	if err := w.retries(ctx, now); err != nil {
 		return w.recover(ctx, err)
@@ -374,6 +408,9 @@ func (w *worker) step(ctx context.Context) error {
 	}
 	now = w.backends.Clock.Now()
 	if w.commitDue(now) <= 0 {
+		if err := w.advance(ctx); err != nil {
+			return w.recover(ctx, err)
+		}
 		if err := w.commit(ctx); err != nil {
 			return w.giveUp(ctx, err)
 		}
@@ -472,11 +509,7 @@ func (w *worker) wait(now time.Time, busy bool) time.Duration {
 	if w.curious(now) {
 		d = inquiryPace
 	}
-	for _, in := range w.connectors {
-		if !in.eof && !in.held() {
-			d = connectorWait
-		}
-	}
+	d = min(d, w.connectorsDue(now))
 	if w.idle.Load() || w.restorer.pending() {
 		d = connectorWait // the end of the run, or of a restore, is near
 	}
@@ -484,11 +517,22 @@ func (w *worker) wait(now time.Time, busy bool) time.Duration {
 	if w.entering {
 		d = min(d, w.enterAt.Sub(now))
 	}
+	if w.checkpoints.waiting() {
+		d = min(d, controlWait)
+	}
 	for _, in := range w.listed {
 		if !in.reseek.IsZero() {
 			d = min(d, in.reseek.Sub(now))
 		}
 		switch {
+		case in.guarded():
+			for _, g := range in.guards {
+				if g.loaded && g.machine.Due() && !now.Before(in.due) {
+					return 0
+				}
+			}
+		case in.task.stuck && w.suspended == nil:
+			d = min(d, in.due.Sub(now))
 		case !in.task.ready() || w.suspended != nil || w.full:
 		case in.held():
 			d = min(d, in.due.Sub(now))
@@ -548,7 +592,7 @@ func (w *worker) sleep(ctx context.Context, d time.Duration) error {
 	defer stop()
 	var ready <-chan struct{}
 	for _, in := range w.connectors {
-		if !in.eof && !in.held() {
+		if !in.eof && !in.held() && w.plan.Sources[in.source].Timer == NoTimer {
 			ready = in.connector.Ready() // one of them; the others within the wait
 		}
 	}
@@ -559,31 +603,6 @@ func (w *worker) sleep(ctx context.Context, d time.Duration) error {
 	case <-ready:
 	}
 	return nil
-}
-
-// pollConnectors takes what files, stdin and timers have. busy says that
-// there may be more at once.
-func (w *worker) pollConnectors(ctx context.Context) (busy bool, err error) {
-	for _, in := range w.connectors {
-		if in.eof || in.held() {
-			continue
-		}
-		eof, err := in.connector.Poll(&w.lines, w.opts.MaxRecords, w.opts.MaxBytes)
-		if err != nil {
-			return false, fmt.Errorf("source %q: %w", w.plan.Sources[in.source].ID, err)
-		}
-		in.eof = eof
-		for _, run := range w.lines.Runs {
-			busy = true
-			if w.drain.Load() {
-				return busy, nil
-			}
-			if err := w.accept(ctx, in, run, w.lines.Buf[run.Start:run.End]); err != nil {
-				return false, err
-			}
-		}
-	}
-	return busy, nil
 }
 
 // relist brings listed up to date after inputs or connectors have changed.

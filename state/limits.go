@@ -86,6 +86,17 @@ func parseHeader(stored []byte) (s stamp, value []byte, ok bool) {
 	return s, stored[n:], true
 }
 
+// Value returns what was put where a cache's changelog has stored; ok is false
+// if that is none of this cache's values. It aliases stored. Safe for
+// concurrent use.
+func (s *Store) Value(cache int, stored []byte) (value []byte, ok bool) {
+	if s.caches[cache].head == 0 {
+		return stored, true
+	}
+	_, value, ok = parseHeader(stored)
+	return value, ok
+}
+
 func (p *Partition) badHeader() error {
 	return p.wrap("read an entry's header", fmt.Errorf("%w: the value has none", ErrCorrupt))
 }

@@ -70,11 +70,11 @@ func (c *cli) cacheCmd() *cobra.Command {
 			if len(args) == 0 {
 				return nil
 			}
-			return usagef("there is no command %q of cache; there are get, scan and export", args[0])
+			return usagef("there is no command %q of cache; there are get, scan, export and follow", args[0])
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(c.cacheGetCmd(), c.cacheScanCmd(), c.cacheExportCmd())
+	cmd.AddCommand(c.cacheGetCmd(), c.cacheScanCmd(), c.cacheExportCmd(), c.cacheFollowCmd())
 	return cmd
 }
 

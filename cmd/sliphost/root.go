@@ -29,7 +29,7 @@ func (c *cli) root() *cobra.Command {
 	root.SetHelpCommand(helpCmd())
 	root.AddCommand(
 		c.newCmd(), c.buildCmd(), c.checkCmd(), c.testCmd(), c.runCmd(), c.statusCmd(), c.lagCmd(), c.resetCmd(),
-		c.sendCmd(), c.tapCmd(), c.cacheCmd(), c.replayCmd(), c.brokerCmd(),
+		c.sendCmd(), c.tapCmd(), c.cacheCmd(), c.checkpointCmd(), c.replayCmd(), c.brokerCmd(),
 		c.inspectCmd(), c.graphCmd(), c.configCmd(), c.explainCmd(), c.schemaCmd(),
 		c.completionCmd(), c.versionCmd(), c.docsCmd(),
 	)

@@ -9,17 +9,24 @@ import (
 	"syscall"
 )
 
-// listenLoopback listens on a host:port of this machine alone.
-func listenLoopback(ctx context.Context, address string) (net.Listener, error) {
+// loopback says that a listener can be reached from this machine alone.
+func loopback(l net.Listener) bool {
+	tcp, ok := l.Addr().(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}
+
+// listenTCP listens on a host:port: of this machine alone, unless who asks must
+// show a token.
+func listenTCP(ctx context.Context, address string, token bool) (net.Listener, error) {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, listenError(address, err)
 	}
-	// The manifest takes names and addresses of loopback only, but what a name
-	// means is up to the machine.
-	if tcp, ok := l.Addr().(*net.TCPAddr); !ok || !tcp.IP.IsLoopback() {
-		return nil, errors.Join(fmt.Errorf("[admin] http = %q: this machine takes it for %s, which others can reach; write 127.0.0.1 or [::1]", address, l.Addr()), l.Close())
+	// Without a token the manifest takes names and addresses of loopback only,
+	// but what a name means is up to the machine.
+	if !token && !loopback(l) {
+		return nil, errors.Join(fmt.Errorf("[admin] http = %q: this machine takes it for %s, which others can reach; write 127.0.0.1 or [::1], or a token beside it", address, l.Addr()), l.Close())
 	}
 	return l, nil
 }

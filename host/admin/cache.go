@@ -13,8 +13,8 @@ import (
 	"github.com/sliphost/sliphost/host"
 )
 
-// What handlers keep is shown on the socket alone: any user of the machine may
-// connect to a loopback address.
+// What handlers keep is shown on the socket, and over HTTP to those who show a
+// token: any user of the machine may connect to a loopback address.
 
 // CachePage is a stretch of a cache's partition.
 type CachePage struct {
@@ -70,6 +70,10 @@ func inquiryStatus(err error) int {
 	switch {
 	case !errors.As(err, &ie):
 		return http.StatusInternalServerError
+	case ie.Invalid:
+		return http.StatusBadRequest
+	case ie.Gone:
+		return http.StatusGone
 	case ie.Unknown:
 		return http.StatusNotFound
 	case ie.Elsewhere:

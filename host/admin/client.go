@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,9 +9,10 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strings"
 	"syscall"
 	"time"
+
+	"github.com/sliphost/sliphost/host"
 )
 
 // ErrNoHost is what a client's error wraps when nobody answers on a state
@@ -56,6 +56,11 @@ func (c *Client) Status(ctx context.Context) (*Status, error) {
 	return st, nil
 }
 
+// Checkpoints asks for the checkpoints.
+func (c *Client) Checkpoints(ctx context.Context) (all []host.CheckpointInfo, err error) {
+	return all, c.ask(ctx, "/v1/checkpoints", &all)
+}
+
 // Get asks for any path and returns the answer's body. An answer other than
 // 200 is an error that says what the host says.
 func (c *Client) get(ctx context.Context, path string) ([]byte, error) {
@@ -68,19 +73,14 @@ func (c *Client) get(ctx context.Context, path string) ([]byte, error) {
 		return nil, c.explain(ctx, err)
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, c.refused(resp, path)
+	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
 		return nil, c.explain(ctx, err)
 	}
-	if resp.StatusCode == http.StatusOK {
-		return body, nil
-	}
-	var p Problem
-	if json.Unmarshal(body, &p) != nil || p.Detail == "" {
-		p.Detail = resp.Status
-	}
-	path, _, _ = strings.Cut(path, "?")
-	return nil, &RefusedError{Dir: c.dir, Path: path, Status: resp.StatusCode, Detail: p.Detail}
+	return body, nil
 }
 
 // explain says why a question got no answer.

@@ -23,6 +23,7 @@ type fakeHost struct {
 	mu    sync.Mutex
 	state string
 	lags  []metrics.Lag
+	feed  *fakeUpdates
 }
 
 func (h *fakeHost) set(state string) {
@@ -121,6 +122,10 @@ func (c *side) do(t *testing.T, method, path string, change func(*http.Request))
 		t.Fatal(err)
 	}
 	return answer{resp.StatusCode, resp.Header, string(body)}
+}
+
+func (h *fakeHost) Checkpoints() []host.CheckpointInfo {
+	return []host.CheckpointInfo{{ID: "first", Dependent: "activity", Partitions: []host.CheckpointPartition{}}}
 }
 
 func (h *fakeHost) Caches() []host.CacheInfo {

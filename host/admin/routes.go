@@ -12,7 +12,7 @@ import (
 type route struct {
 	path   string
 	answer func(*Server, http.ResponseWriter, *http.Request)
-	// private paths are answered on the socket alone.
+	// private paths show what handlers keep.
 	private bool
 }
 
@@ -22,8 +22,10 @@ var routes = [...]route{
 	{"/healthz", (*Server).health, false},
 	{"/readyz", (*Server).ready, false},
 	{"/v1/status", (*Server).showStatus, false},
+	{"/v1/checkpoints", (*Server).showCheckpoints, false},
 	{"/v1/caches", (*Server).showCaches, true},
 	{"/v1/caches/entries", (*Server).showEntries, true},
+	{"/v1/caches/{cache}/updates", (*Server).streamUpdates, true},
 }
 
 // paths lists them for people: all, or those that are not private.
@@ -37,29 +39,25 @@ func paths(private bool) string {
 	return strings.Join(all, " ")
 }
 
-// handler answers every path. hosts are the names that requests may use for
-// this server; nil takes any, for a socket, which no web page can reach.
-func (s *Server) handler(hosts map[string]bool) http.Handler {
+// handler answers every path to those whom g lets pass.
+func (s *Server) handler(g *guard) http.Handler {
 	mux := http.NewServeMux()
 	for _, r := range routes {
-		if r.private && hosts != nil {
+		if r.private && !g.private() {
 			continue
 		}
 		mux.HandleFunc("GET "+r.path, func(w http.ResponseWriter, req *http.Request) { r.answer(s, w, req) })
 		mux.HandleFunc(r.path, refuseMethod)
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		writeProblem(w, &Problem{Status: http.StatusNotFound, Detail: fmt.Sprintf("there is nothing at %s; there are %s", r.URL.Path, paths(hosts == nil))})
+		writeProblem(w, &Problem{Status: http.StatusNotFound, Detail: fmt.Sprintf("there is nothing at %s; there are %s", r.URL.Path, paths(g.private()))})
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Cache-Control", "no-store")
 		h.Set("X-Content-Type-Options", "nosniff")
-		if hosts != nil && !hosts[hostName(r.Host)] {
-			writeProblem(w, &Problem{
-				Status: http.StatusForbidden, Title: "Host not allowed",
-				Detail: fmt.Sprintf("the request is for host %q; this address answers requests for localhost, 127.0.0.1 and [::1] only, so that no web page can read it under another name", r.Host),
-			})
+		if p := g.refuse(w, r); p != nil {
+			writeProblem(w, p)
 			return
 		}
 		if r.ContentLength > maxBody {

@@ -1,7 +1,8 @@
 // Package admin lets people, probes and other commands ask about a running
-// host: over a unix socket in its state directory, always, and over HTTP on a
-// loopback address if the manifest wants it. Nothing it answers changes
-// anything. Paths are in routes.go; what is wrong is told as RFC 9457 says.
+// host: over a unix socket in its state directory, always, and over HTTP if the
+// manifest wants it, on a loopback address or to those who show a token.
+// Nothing it answers changes anything. Paths are in routes.go, who is answered
+// is in guard.go; what is wrong is told as RFC 9457 says.
 package admin
 
 import (
@@ -25,9 +26,22 @@ type Host interface {
 	Ready() bool
 	// Lags is what is known of the lag of owned partitions.
 	Lags() []metrics.Lag
+	// Checkpoints describes the checkpoints; see host.Host.
+	Checkpoints() []host.CheckpointInfo
 	// Caches describes the caches, Inquire reads one; see host.Host.
 	Caches() []host.CacheInfo
 	Inquire(ctx context.Context, q *host.Inquiry) (page *host.Page, more bool, err error)
+	// Follow reads the updates of one.
+	Follow(ctx context.Context, q *host.FollowQuery) (Updates, error)
+}
+
+// Updates is what a *host.Follower does.
+type Updates interface {
+	Next(wait time.Duration, take func(*host.CacheUpdate) error) error
+	Text(key []byte) string
+	Position() string
+	Partitions() int
+	Close() error
 }
 
 // Config describes a server. The strings are shown in the status.
@@ -38,9 +52,11 @@ type Config struct {
 	// StateDir is where the socket comes to be. The caller holds the
 	// directory's lock: a socket that is there already is nobody's.
 	StateDir string
-	// HTTP is a loopback host:port, port 0 for any that is free, or "" for the
-	// socket alone.
+	// HTTP is a host:port, port 0 for any that is free, or "" for the socket
+	// alone. It is of loopback unless there is a Token.
 	HTTP string
+	// Token is what requests over HTTP must show, "" for nothing.
+	Token string
 	// Version is the program's, Manifest the file that runs, Generation its
 	// number in this process, from 1.
 	Version, Manifest string
@@ -57,6 +73,11 @@ type Server struct {
 	socket  string
 	servers []*http.Server
 	serving sync.WaitGroup
+	// streams has a place for each stream of updates; closing is done when they
+	// are to end.
+	streams chan struct{}
+	closing context.Context
+	end     context.CancelFunc
 }
 
 // Limits of a connection. Whoever asks is on the same machine and asks little.
@@ -76,21 +97,26 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{config: c, started: time.Now(), socket: SocketPath(c.StateDir)}
+	s := &Server{config: c, started: time.Now(), socket: SocketPath(c.StateDir), streams: make(chan struct{}, maxStreams)}
+	s.closing, s.end = context.WithCancel(context.Background())
 	socket, err := listenSocket(ctx, c.StateDir)
 	if err != nil {
 		return nil, err
 	}
 	if c.HTTP != "" {
-		tcp, err := listenLoopback(ctx, c.HTTP)
+		tcp, err := listenTCP(ctx, c.HTTP, c.Token != "")
 		if err != nil {
 			return nil, errors.Join(err, socket.Close(), removeSocket(s.socket))
 		}
 		s.address = tcp.Addr().String()
-		s.serve(tcp, s.handler(allowedHosts(c.HTTP)))
-		c.Logger.Info("answering on HTTP", "url", "http://"+s.address, "paths", paths(false))
+		g := &guard{token: tokenSum(c.Token)}
+		if loopback(tcp) {
+			g.hosts = allowedHosts(c.HTTP)
+		}
+		s.serve(tcp, s.handler(g))
+		c.Logger.Info("answering on HTTP", "url", "http://"+s.address, "paths", paths(c.Token != ""), "token", c.Token != "")
 	}
-	s.serve(socket, s.handler(nil))
+	s.serve(socket, s.handler(&guard{socket: true}))
 	return s, nil
 }
 
@@ -115,6 +141,7 @@ func (s *Server) serve(l net.Listener, h http.Handler) {
 // Close stops listening, lets answers under way end, for two seconds at most,
 // and removes the socket. It may be called once.
 func (s *Server) Close() error {
+	s.end()
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	var errs []error

@@ -40,7 +40,7 @@ func (a *App) answer(ctx context.Context) error {
 		reg.Guest(handler, guestKind(kind), name, value)
 	}
 	a.admin, err = admin.Start(ctx, admin.Config{
-		Host: a, Metrics: reg.Handler(), StateDir: dir, HTTP: m.Admin.HTTP,
+		Host: a, Metrics: reg.Handler(), StateDir: dir, HTTP: m.Admin.HTTP, Token: m.Admin.Token.Reveal(),
 		Version: a.o.Version, Manifest: file, Generation: generation, Logger: a.o.logger(),
 	})
 	return err
@@ -103,6 +103,7 @@ func (a *App) hostMetrics() metrics.Host {
 
 func (a *App) clientMetrics() []metrics.Client {
 	var all []metrics.Client
+	committed := a.committedPositions()
 	for _, s := range a.ClientStats() {
 		cluster, kind, worker := clientName(s.Client)
 		c := metrics.Client{
@@ -118,11 +119,36 @@ func (a *App) clientMetrics() []metrics.Client {
 			})
 		}
 		for _, p := range s.Partitions {
+			// Positions that a transaction commits are unknown to the consumer.
+			if next, ok := committed[topicPlace{cluster, p.Topic, p.Partition}]; ok && p.End >= 0 {
+				p.Lag = max(p.End-next, 0)
+			}
 			c.Partitions = append(c.Partitions, metrics.ClientPartition{
 				Topic: p.Topic, Partition: p.Partition, Lag: p.Lag, Fetched: p.Fetched, FetchedBytes: p.FetchedBytes,
 			})
 		}
 		all = append(all, c)
+	}
+	return all
+}
+
+// topicPlace is a partition of a topic on a cluster.
+type topicPlace struct {
+	cluster, topic string
+	partition      int32
+}
+
+// committedPositions are those of the partitions that this process owns.
+func (a *App) committedPositions() map[topicPlace]int64 {
+	all := map[topicPlace]int64{}
+	st := a.Status()
+	for i := range st.Workers {
+		w := &st.Workers[i]
+		for _, p := range w.Partitions {
+			if p.Topic != "" && p.Committed >= 0 {
+				all[topicPlace{w.Cluster, p.Topic, p.Partition}] = p.Committed
+			}
+		}
 	}
 	return all
 }

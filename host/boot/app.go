@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/sliphost/sliphost/host"
 	"github.com/sliphost/sliphost/host/admin"
@@ -20,6 +21,7 @@ type App struct {
 	state     *stateDir
 	clusters  *clusters
 	positions *connector.Positions
+	http      *connector.HTTP
 	stats     *clientStats
 	budget    Budget
 	workers   int
@@ -43,9 +45,13 @@ func Check(ctx context.Context, m *manifest.Manifest, o Options, broker bool) (m
 	found = append(found, m.Warnings...)
 	b, more := BuildPlan(m, mods)
 	found = append(found, more...)
+	if b != nil {
+		found = append(found, b.checkKinds(&o.Kinds)...)
+	}
 	if broker && b != nil && found.Fatal() == nil {
 		var c *clusters
 		b.planReplay()
+		b.planTimers()
 		if c, err = connect(ctx, b, o); err == nil {
 			var partitions map[string]int
 			partitions, more, err = c.prepare(ctx, b, true)
@@ -83,9 +89,15 @@ func (a *App) open(ctx context.Context, m *manifest.Manifest) error {
 	if a.build, found = BuildPlan(m, a.modules); found.Fatal() != nil {
 		return found
 	}
-	// Where standard input is all there is, its end is the end.
-	if onlyStdin(a.build.Sources) {
+	if found := a.build.checkKinds(&a.o.Kinds); found.Fatal() != nil {
+		return found
+	}
+	// Where all sources have an end, that is the end.
+	if allEnd(a.build.Sources) {
 		a.o.UntilIdle = true
+	}
+	if i := slices.IndexFunc(a.build.Sources, func(e manifest.Endpoint) bool { return e.Kind == manifest.EndpointHTTP }); i >= 0 && a.o.UntilIdle {
+		return fmt.Errorf("--until-idle would never end: more can always be posted to %q; run without it", a.build.Sources[i].Text)
 	}
 	if a.o.UntilIdle && a.build.Plan.TopicCycle != "" {
 		return fmt.Errorf("--until-idle would never end: records can come back through topics %s; run without it", a.build.Plan.TopicCycle)
@@ -94,6 +106,8 @@ func (a *App) open(ctx context.Context, m *manifest.Manifest) error {
 		return err
 	}
 	a.build.planReplay()
+	a.build.planTimers()
+	a.build.Plan.HostID = a.state.hostID
 	if a.clusters, err = connect(ctx, a.build, a.o); err != nil {
 		return err
 	}
@@ -116,16 +130,6 @@ func (a *App) open(ctx context.Context, m *manifest.Manifest) error {
 	opts := host.Options{CommitInterval: m.CommitInterval, UntilIdle: a.o.UntilIdle}
 	a.host = host.New(a.build.Plan, opts, workers, len(a.build.Connectors), a.backends(), a.o.logger())
 	return a.answer(ctx)
-}
-
-// onlyStdin says that every source but proxies and caches is standard input.
-func onlyStdin(sources []manifest.Endpoint) bool {
-	for _, e := range sources {
-		if e.Kind != manifest.EndpointStdin && e.Kind != manifest.EndpointProxy && e.Kind != manifest.EndpointCache {
-			return false
-		}
-	}
-	return true
 }
 
 // Run works until Drain or, with UntilIdle, until the inputs are drained; see
@@ -156,6 +160,9 @@ func (a *App) Close() error {
 	if a.admin != nil {
 		errs = append(errs, a.admin.Close())
 	}
+	if a.http != nil {
+		errs = append(errs, a.http.Close())
+	}
 	errs = append(errs, a.closeStore(), a.admins.close())
 	if a.modules != nil {
 		errs = append(errs, a.modules.Close(context.Background()))
@@ -170,7 +177,15 @@ func (a *App) Close() error {
 func (a *App) BatchTimes() []*host.Histogram { return a.host.BatchTimes() }
 
 // Caches describes the caches; see host.Host.
+func (a *App) Checkpoints() []host.CheckpointInfo { return a.host.Checkpoints() }
+
+// Caches are the host's.
 func (a *App) Caches() []host.CacheInfo { return a.host.Caches() }
+
+// Follow reads the updates of a cache; see host.Host.
+func (a *App) Follow(ctx context.Context, q *host.FollowQuery) (admin.Updates, error) {
+	return a.host.Follow(ctx, q)
+}
 
 // Inquire reads a cache; see host.Host.
 func (a *App) Inquire(ctx context.Context, q *host.Inquiry) (*host.Page, bool, error) {

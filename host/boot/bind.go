@@ -31,6 +31,7 @@ func (b *binder) bind() abi.Binding {
 	}
 	b.sinks(desc, &out)
 	b.caches(desc, &out)
+	b.checkpoints(desc, &out)
 	b.params(desc, &out)
 	for _, src := range b.h.Sources {
 		key, value := b.repr(src)
@@ -128,10 +129,31 @@ func (b *binder) caches(desc *abi.HandlerDesc, out *abi.Binding) {
 		}
 		out.Caches = append(out.Caches, name)
 	}
+}
+
+// checkpoints binds the manifest's checkpoints to those that the module
+// declares, in the module's order, and then those that it does not know by
+// name: a handler need not call any to get records again.
+func (b *binder) checkpoints(desc *abi.HandlerDesc, out *abi.Binding) {
 	for _, name := range desc.Checkpoints {
-		b.report(manifest.CodeCheckpointNotOffered, []string{"checkpoint"},
-			fmt.Sprintf("function %q of module %q declares checkpoint %q, which handler %q does not bind", b.h.Function, b.h.Module, name, b.h.ID),
-			"checkpoints come with a later version of sliphost")
+		if !slices.ContainsFunc(b.h.Checkpoints, func(c manifest.CheckpointBinding) bool { return c.Name == name }) {
+			b.report(manifest.CodeCheckpointNotOffered, []string{"checkpoint"},
+				fmt.Sprintf("function %q of module %q declares checkpoint %q, which handler %q does not bind", b.h.Function, b.h.Module, name, b.h.ID),
+				fmt.Sprintf("add %q to checkpoint, or checkpoint = { %s = \"...\" } to bind another name", name, name))
+			continue
+		}
+		out.Checkpoints = append(out.Checkpoints, name)
+	}
+	for _, c := range b.h.Checkpoints {
+		switch {
+		case slices.Contains(desc.Checkpoints, c.Name):
+		case len(desc.Checkpoints) > 0:
+			b.report(manifest.CodeCheckpointNotDeclared, []string{"checkpoint", c.Name},
+				fmt.Sprintf("handler %q binds checkpoint %q, but function %q of module %q declares no checkpoint of that name", b.h.ID, c.Name, b.h.Function, b.h.Module),
+				declared("checkpoint", desc.Checkpoints))
+		default:
+			out.Checkpoints = append(out.Checkpoints, c.Name)
+		}
 	}
 }
 

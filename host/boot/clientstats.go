@@ -52,18 +52,3 @@ type NamedStats struct {
 	Client string
 	kafka.Stats
 }
-
-// Lag is the number of records behind the committed positions of the
-// partitions this process owns, as of the newest statistics; -1 before the
-// first.
-func (a *App) Lag() int64 {
-	lag := int64(-1)
-	for _, s := range a.ClientStats() {
-		for _, p := range s.Partitions {
-			if p.Lag >= 0 {
-				lag = max(lag, 0) + p.Lag
-			}
-		}
-	}
-	return lag
-}

@@ -49,14 +49,14 @@ type clusters struct {
 	m       *manifest.Manifest
 	o       Options
 	servers []string
-	// largest is, by cluster, the most bytes a record may have in one of its
+	// sizes are, by cluster, the most bytes a record may have in one of its
 	// topics.
-	largest []int
+	sizes []recordSizes
 }
 
 // connect finds the brokers of every cluster that b's topics are on.
 func connect(ctx context.Context, b *Build, o Options) (*clusters, error) {
-	c := &clusters{m: b.Manifest, o: o, servers: make([]string, len(b.Manifest.Clusters)), largest: make([]int, len(b.Manifest.Clusters))}
+	c := &clusters{m: b.Manifest, o: o, servers: make([]string, len(b.Manifest.Clusters)), sizes: make([]recordSizes, len(b.Manifest.Clusters))}
 	for i := range c.servers {
 		if len(b.topics(i)) == 0 && !b.hasInternal(i) {
 			continue
@@ -115,7 +115,7 @@ func (c *clusters) prepare(ctx context.Context, b *Build, dry bool) (map[string]
 		if err != nil {
 			return nil, nil, err
 		}
-		more, err := prepareCluster(ctx, b, admin, ids, dry, partitions, ownMaxMessage(cfg), &c.largest[i])
+		more, err := prepareCluster(ctx, b, admin, ids, dry, partitions, ownMaxMessage(cfg), &c.sizes[i])
 		if err == nil {
 			var refused manifest.Errors
 			refused, err = c.checkGroup(ctx, b, admin, i)
@@ -138,7 +138,7 @@ func (c *clusters) prepare(ctx context.Context, b *Build, dry bool) (map[string]
 	return partitions, found, nil
 }
 
-func prepareCluster(ctx context.Context, b *Build, admin *kafka.Admin, ids []int, dry bool, partitions map[string]int, own int, largest *int) (manifest.Errors, error) {
+func prepareCluster(ctx context.Context, b *Build, admin *kafka.Admin, ids []int, dry bool, partitions map[string]int, own int, sizes *recordSizes) (manifest.Errors, error) {
 	m := b.Manifest
 	wait, cancel := context.WithTimeout(ctx, brokerTimeout)
 	defer cancel()
@@ -170,7 +170,7 @@ func prepareCluster(ctx context.Context, b *Build, admin *kafka.Admin, ids []int
 		partitions[topicKey(spec.Cluster, t.Name)] = t.Partitions
 		b.identify(spec.Cluster, t)
 		b.limit(spec.Cluster, t, own)
-		*largest = max(*largest, topicLimit(t))
+		sizes.add(t)
 	}
 	return found, nil
 }
@@ -270,10 +270,33 @@ func ownMaxMessage(cfg kafka.ClientConfig) int {
 	return n
 }
 
-// allowLarge lets a client send what the largest of its topics takes, unless
-// the user has set a limit.
-func allowLarge(cfg *kafka.ClientConfig, limit int) {
-	if ownMaxMessage(*cfg) == 0 && limit > clientMaxMessage {
-		cfg.Properties["message.max.bytes"] = strconv.Itoa(limit)
+// recordSizes are the largest and the smallest of the limits that topics set
+// to a record, 0 without topics.
+type recordSizes struct{ largest, smallest int }
+
+func (r *recordSizes) add(t kafka.Topic) {
+	limit := topicLimit(t)
+	if r.smallest == 0 {
+		r.smallest = limit
+	}
+	r.largest, r.smallest = max(r.largest, limit), min(r.smallest, limit)
+}
+
+// clientBatchSize is librdkafka's default of batch.size.
+const clientBatchSize = 1_000_000
+
+// fit lets a producer send what the largest topic takes, unless the user has
+// set a limit, and no batch that the smallest would refuse: a broker compares
+// whole batches with max.message.bytes, and the client does not split them.
+func (r *recordSizes) fit(cfg *kafka.ClientConfig) {
+	if ownMaxMessage(*cfg) == 0 && r.largest > clientMaxMessage {
+		cfg.Properties["message.max.bytes"] = strconv.Itoa(r.largest)
+	}
+	batch := clientBatchSize
+	if own, err := strconv.Atoi(cfg.Properties["batch.size"]); err == nil && own > 0 {
+		batch = own
+	}
+	if r.smallest > 0 && r.smallest < batch {
+		cfg.Properties["batch.size"] = strconv.Itoa(r.smallest)
 	}
 }

@@ -13,13 +13,17 @@ import (
 func controlTopic(m *manifest.Manifest) string { return m.Name + "-control" }
 
 // controlClusters lists the clusters whose workers write to a control topic,
-// ascending: those that the sources of checkpoints are on.
+// ascending: those that the sources of checkpoints are on, and the home of sources
+// outside Kafka whose positions are part of a commit.
 func controlClusters(m *manifest.Manifest, topo *topology.Topology) []int {
 	var clusters []int
 	for i := range m.Checkpoints {
 		for _, e := range m.Checkpoints[i].Sources() {
 			clusters = append(clusters, sourceCluster(m, topo, e))
 		}
+	}
+	if positioned(topo) && onBroker(topo) || needsLead(topo) {
+		clusters = append(clusters, topo.Home)
 	}
 	slices.Sort(clusters)
 	return slices.Compact(clusters)

@@ -76,7 +76,9 @@ func reachTopic(ctx context.Context, m *manifest.Manifest, name string, o Option
 		return nil, missingTopic(ctx, admin, m, &t, known, servers)
 	}
 	r.partitions = found[0].Partitions
-	allowLarge(&r.client, topicLimit(found[0]))
+	var sizes recordSizes
+	sizes.add(found[0])
+	sizes.fit(&r.client)
 	return r, nil
 }
 

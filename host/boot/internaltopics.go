@@ -148,7 +148,7 @@ func (c *clusters) prepareInternal(ctx context.Context, b *Build, dry bool, part
 		topics, more := b.internalTopics(cluster, partitions)
 		for i := range topics {
 			if topics[i].letters {
-				topics[i].Config["max.message.bytes"] = strconv.Itoa(max(c.largest[cluster], 1<<20) + replayRoom)
+				topics[i].Config["max.message.bytes"] = strconv.Itoa(max(c.sizes[cluster].largest, 1<<20) + replayRoom)
 			}
 		}
 		if cluster == 0 || more.Fatal() != nil {
@@ -208,7 +208,7 @@ func (c *clusters) fitInternal(ctx context.Context, b *Build, admin *kafka.Admin
 		own := ownMaxMessage(c.client(cluster))
 		b.identify(cluster, t)
 		b.limit(cluster, t, own)
-		c.largest[cluster] = max(c.largest[cluster], topicLimit(t))
+		c.sizes[cluster].add(t)
 		if want.cache >= 0 {
 			b.entryLimits[want.cache] = entryLimit(t, own)
 		}

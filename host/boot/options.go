@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/sliphost/sliphost/host/connector"
 	"github.com/sliphost/sliphost/host/manifest"
 	"github.com/sliphost/sliphost/kafka"
 )
@@ -32,6 +33,8 @@ type Options struct {
 	StartBroker func(dir string) error
 	// Stdin and Stdout serve the endpoints of these names.
 	Stdin, Stdout *os.File
+	// Kinds are the sources and sinks that this program brings itself.
+	Kinds connector.Kinds
 	// Version is this program's, for logs and metrics.
 	Version string
 }

@@ -61,6 +61,9 @@ func (b *Build) plan() {
 		b.Sources = append(b.Sources, s.Endpoint)
 		src := b.source(s.Endpoint, s.Readers)
 		src.Sub, src.Lockstep = s.Sub, s.Lockstep
+		if home, ok := topo.TimerHome(i); ok {
+			src.Timer, src.Home = host.TimerOfTask, home
+		}
 		p.Sources = append(p.Sources, src)
 	}
 	for i := range topo.Proxies {
@@ -93,6 +96,8 @@ func (b *Build) plan() {
 		p.TopicCycle = fmt.Sprint(topo.Loops[0].Path)
 	}
 	b.Plan = p
+	b.planCheckpoints(p)
+	b.planAdvances(p)
 }
 
 func readers(rs []topology.Reader) []host.HandlerSource {
@@ -107,7 +112,7 @@ func (b *Build) source(e manifest.Endpoint, rs []topology.Reader) host.Source {
 	s := host.Source{ID: e.Text, Kind: host.SourceConnector, Value: codecOf(e.Codec), Handlers: readers(rs)}
 	switch e.Kind {
 	case manifest.EndpointTimer:
-		s.Batch = abi.KindTimer
+		s.Batch, s.Timer = abi.KindTimer, host.TimerOfProcess
 	case manifest.EndpointTopic:
 		t := &b.Manifest.Topics[e.Index]
 		s.Kind, s.Cluster, s.Topic = host.SourceTopic, t.Cluster, t.Name
@@ -145,6 +150,7 @@ func (b *Build) handler(i int, connector, proxies, bindings []int) host.Handler 
 	mh, th := &b.Manifest.Handlers[i], &b.Topology.Handlers[i]
 	h := host.Handler{ID: mh.ID, Module: mh.ModuleIndex, Binding: bindings[mh.ModuleIndex], Staged: b.Manifest.Modules[mh.ModuleIndex].Limits.Staged}
 	h.Caches = b.handlerCaches(i)
+	h.Checkpoints = b.handlerCheckpoints(i)
 	bindings[mh.ModuleIndex]++
 	if mod := b.modules.list[mh.ModuleIndex]; mod != nil {
 		h.ModuleSHA256 = mod.SHA256()
@@ -163,6 +169,8 @@ func (b *Build) handler(i int, connector, proxies, bindings []int) host.Handler 
 			s.Cluster, s.Topic = r.Cluster, r.Name
 		default:
 			s.Kind, s.Connector = host.SinkConnector, connector[ts.Index]
+			kind := mh.Sinks[j].Kind
+			s.PerWorker = kind == manifest.EndpointWebhook || kind == manifest.EndpointCustom
 		}
 		h.Sinks = append(h.Sinks, s)
 	}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/sliphost/sliphost/abi"
@@ -24,6 +22,15 @@ var (
 	_ host.ConnectorSource = (*connector.File)(nil)
 	_ host.ConnectorSource = (*connector.Stream)(nil)
 	_ host.ConnectorSource = (*connector.Timer)(nil)
+	_ host.ConnectorSource = (*connector.HTTPSource)(nil)
+	_ host.ConnectorSource = (*connector.Custom)(nil)
+	_ host.Ticking         = (*connector.Timer)(nil)
+	_ host.Resumable       = (*connector.File)(nil)
+	_ host.Resumable       = (*connector.Custom)(nil)
+	_ host.Failing         = (*connector.HTTPSource)(nil)
+	_ host.Draining        = (*connector.HTTPSource)(nil)
+	_ host.ConnectorSink   = (*connector.Rotating)(nil)
+	_ host.ConnectorSink   = (*connector.Webhook)(nil)
 	_ host.ConnectorSink   = (*connector.Sink)(nil)
 )
 
@@ -48,9 +55,10 @@ func (a *App) backends() host.Backends {
 		Invoker: func(ctx context.Context, i, worker int, state module.State) (host.Invoker, error) {
 			return a.build.Invoker(ctx, i, worker, state, a.o.logger(), a.metric)
 		},
-		Source:    func(_ context.Context, i int) (host.ConnectorSource, error) { return a.source(i) },
-		Sink:      func(_ context.Context, i int) (host.ConnectorSink, error) { return a.sink(i) },
+		Source:    a.source,
+		Sink:      a.sink,
 		LogReader: a.logReader,
+		Follower:  a.follower,
 		LogBounds: a.logBounds,
 		Store:     a.store,
 		Purge:     a.purge,
@@ -82,7 +90,7 @@ const transactionTimeout = 30 * time.Second
 
 func (a *App) newProducer(cluster, worker int) (*kafka.Producer, error) {
 	cfg := kafka.ProducerConfig{ClientConfig: a.clusters.client(cluster), QueueBytes: int(a.budget.Produce) / a.workers}
-	allowLarge(&cfg.ClientConfig, a.clusters.largest[cluster])
+	a.clusters.sizes[cluster].fit(&cfg.ClientConfig)
 	cfg.OnStats = a.stats.observe(fmt.Sprintf("%s/producer/%d", a.build.Manifest.Clusters[cluster].Name, worker))
 	if a.build.Manifest.Profile == manifest.Latency {
 		cfg.Linger = time.Millisecond
@@ -168,37 +176,3 @@ func (idle) Process(context.Context, int32, int32, []byte, []byte) ([]byte, int3
 func (idle) RequestStop()                {}
 func (idle) Renew()                      {}
 func (idle) Close(context.Context) error { return nil }
-
-// source opens the connector of a source of the plan.
-func (a *App) source(i int) (host.ConnectorSource, error) {
-	e := a.build.Sources[i]
-	switch e.Kind {
-	case manifest.EndpointStdin:
-		return connector.NewStream("stdin", a.o.Stdin, 0, 0, SystemClock())
-	case manifest.EndpointTimer:
-		return connector.NewTimer(e.Interval, 0, SystemClock())
-	}
-	if a.positions == nil {
-		p, err := connector.OpenPositions(filepath.Join(a.state.path, "positions.json"))
-		if err != nil {
-			return nil, err
-		}
-		a.positions = p
-	}
-	return connector.OpenFile(connector.FileConfig{
-		Path: e.Path, Follow: !a.o.UntilIdle, Clock: SystemClock(), Positions: a.positions, ID: e.Text,
-	})
-}
-
-// sink opens a connector sink of the plan.
-func (a *App) sink(i int) (host.ConnectorSink, error) {
-	e := a.build.Connectors[i]
-	if e.Kind == manifest.EndpointStdout {
-		out := a.o.Stdout
-		if out == nil {
-			out = os.Stdout
-		}
-		return connector.NewSink("stdout", out), nil
-	}
-	return connector.OpenSink(e.Path)
-}

@@ -163,7 +163,7 @@ func (p *Replayer) connect(ctx context.Context) error {
 		return nil
 	}
 	pc := kafka.ProducerConfig{ClientConfig: cfg}
-	allowLarge(&pc.ClientConfig, p.clusters.largest[p.topic.Cluster])
+	p.clusters.sizes[p.topic.Cluster].fit(&pc.ClientConfig)
 	if p.build.Plan.ExactlyOnce {
 		pc.TransactionalID, pc.TransactionTimeout = replayGroup(p.build.Manifest), transactionTimeout
 	}

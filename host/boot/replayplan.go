@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/sliphost/sliphost/abi"
 	"github.com/sliphost/sliphost/host"
 	"github.com/sliphost/sliphost/host/manifest"
 	"github.com/sliphost/sliphost/host/topology"
@@ -41,6 +42,9 @@ func (b *Build) planReplay() {
 			}
 			for from := range real {
 				src := &p.Sources[from]
+				if src.Batch == abi.KindAdvance {
+					continue // its failures are no letters
+				}
 				for _, hs := range src.Handlers {
 					if hs.Handler != h {
 						continue

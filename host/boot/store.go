@@ -76,6 +76,18 @@ func (a *App) logReader(_ context.Context, cluster int) (host.LogReader, error) 
 	return kafka.NewLogReader(a.clusters.client(cluster))
 }
 
+// follower is a logReader that keeps little: there may be several, each for
+// somebody who reads slowly.
+func (a *App) follower(_ context.Context, cluster int) (host.LogReader, error) {
+	cfg := a.clusters.client(cluster)
+	for name, value := range map[string]string{
+		"queued.max.messages.kbytes": "4096", "fetch.message.max.bytes": "1048576", "fetch.wait.max.ms": "100",
+	} {
+		cfg.Properties = withDefault(cfg.Properties, name, value)
+	}
+	return kafka.NewLogReader(cfg)
+}
+
 // logBounds asks for the ends of changelogs' partitions.
 func (a *App) logBounds(ctx context.Context, cluster int, parts []host.LogPartition) ([]host.Bounds, error) {
 	admin, err := a.admins.get(a.clusters, cluster)

@@ -65,6 +65,8 @@ type Action struct {
 
 	// charge is what State adds to the bytes that wait: states are shared.
 	charge int
+	// turned: this downtime is the one that made the dependency count as down.
+	turned bool
 }
 
 // Check is a check of the user's own that waits for its answer.

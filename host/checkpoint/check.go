@@ -18,6 +18,15 @@ func (m *Machine) ask(i int, which abi.CheckOf) {
 	m.open++
 }
 
+// drop closes a recovery check that nobody needs to answer any more. Both the
+// dependency and the head were noted by the caller.
+func (m *Machine) drop(d *dependency) {
+	if d.askRecovery {
+		d.askRecovery = false
+		m.open--
+	}
+}
+
 // Check returns the first open check, with the markers as they are now; the
 // order is that of Spec, downtime before recovery.
 func (m *Machine) Check() (c Check, ok bool) {

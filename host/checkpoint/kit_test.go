@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/sliphost/sliphost/abi"
 )
 
@@ -15,6 +15,13 @@ const (
 	minute = int64(time.Minute / time.Millisecond)
 	hour   = 60 * minute
 )
+
+// tester is a test, of rapid's too.
+type tester interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
 
 func at(ms int64) abi.Marker   { return abi.Marker{Kind: abi.MarkerTime, Int: ms} }
 func num(n int64) abi.Marker   { return abi.Marker{Kind: abi.MarkerInt, Int: n} }
@@ -52,7 +59,7 @@ func compatOf(threshold time.Duration, names ...string) *Spec {
 	return s
 }
 
-func machine(t testing.TB, s *Spec) *Machine {
+func machine(t tester, s *Spec) *Machine {
 	t.Helper()
 	m, err := New(s)
 	if err != nil {
@@ -62,7 +69,7 @@ func machine(t testing.TB, s *Spec) *Machine {
 }
 
 // pulse and beat take the marker for the time of the clock as well.
-func pulse(t testing.TB, m *Machine, marker abi.Marker, pos abi.Position) string {
+func pulse(t tester, m *Machine, marker abi.Marker, pos abi.Position) string {
 	t.Helper()
 	down, err := m.Pulse(nil, marker, stateOf("o", pos.Offset), pos, marker.Int)
 	if err != nil {
@@ -71,12 +78,12 @@ func pulse(t testing.TB, m *Machine, marker abi.Marker, pos abi.Position) string
 	return showDown(down)
 }
 
-func beat(t testing.TB, m *Machine, dep int, marker abi.Marker) bool {
+func beat(t tester, m *Machine, dep int, marker abi.Marker) bool {
 	t.Helper()
 	return beatOf(t, m, dep, 0, marker)
 }
 
-func beatOf(t testing.TB, m *Machine, dep int, partition int32, marker abi.Marker) bool {
+func beatOf(t tester, m *Machine, dep int, partition int32, marker abi.Marker) bool {
 	t.Helper()
 	latency, err := m.Heartbeat(dep, partition, marker, marker.Int)
 	if err != nil {
@@ -145,20 +152,20 @@ func carryOut(m *Machine) (out []string) {
 	}
 }
 
-func want(t testing.TB, what string, got, want any) {
+func want(t tester, what string, got, want any) {
 	t.Helper()
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
 		t.Fatalf("%s (-want +got):\n%s", what, diff)
 	}
 }
 
 // wantActions carries out what waits: a list of it with commas.
-func wantActions(t testing.TB, m *Machine, list string) {
+func wantActions(t tester, m *Machine, list string) {
 	t.Helper()
 	want(t, "actions", strings.Join(carryOut(m), ", "), list)
 }
 
-func wantMarkerError(t testing.TB, err error, expected MarkerError) {
+func wantMarkerError(t tester, err error, expected MarkerError) {
 	t.Helper()
 	var got *MarkerError
 	if !errors.As(err, &got) {
@@ -168,7 +175,7 @@ func wantMarkerError(t testing.TB, err error, expected MarkerError) {
 }
 
 // reload is a restart.
-func reload(t testing.TB, m *Machine, now int64) *Machine {
+func reload(t tester, m *Machine, now int64) *Machine {
 	t.Helper()
 	next := machine(t, m.spec)
 	if err := next.Load(m.AppendSnapshot(nil), now); err != nil {

@@ -53,7 +53,10 @@ func (m *Machine) Load(snapshot []byte, now int64) error {
 func (l *loader) read() {
 	r, c := &l.r, &l.content
 	more := r.ArrayMin(10, "a snapshot of 10 fields")
-	r.UintMax(snapshotVersion, "version 1 of a checkpoint's snapshot; a newer sliphost wrote it")
+	const version = "version 1 of a checkpoint's snapshot; it was written by a newer version"
+	if v := r.UintMax(snapshotVersion, version); v != snapshotVersion {
+		r.Fail(version)
+	}
 	c.marker = abi.ReadMarker(r)
 	if c.paused = !r.Nil(); c.paused {
 		c.pausedAt = r.Int()

@@ -218,11 +218,12 @@ func (m *Machine) Done() {
 // count as down, so that no heartbeat resumes it, as in the seed.
 func (m *Machine) Failed() {
 	a, ok := m.Next()
-	if ok && m.spec.Mode == Compat && a.Kind == ActionDowntime && m.deps[a.Dependency].down {
+	if ok && m.spec.Mode == Compat && a.Kind == ActionDowntime && a.turned && m.deps[a.Dependency].down {
 		m.saveHead()
 		d := m.saveDep(a.Dependency)
 		d.down, d.hit = false, false
 		m.down--
+		m.drop(d)
 	}
 	m.Done()
 }

@@ -45,7 +45,8 @@ func flags(bits ...bool) (f uint64) {
 }
 
 // Changed says that the machine's durable form may differ from the last
-// AppendSnapshot or Load.
+// AppendSnapshot or Load. A snapshot that was written and not committed is
+// written again: Undo makes it so.
 func (m *Machine) Changed() bool { return m.changed }
 
 // AppendSnapshot appends the machine's durable form, in one version of one

@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"slices"
@@ -91,22 +92,57 @@ func (s *state) clone() state {
 	return next
 }
 
-// stateKey reads a key and returns its one form: text is the same key however
-// it was written.
-func (m *Machine) stateKey(r *abi.Reader) []byte {
-	rest := r.Rest()
-	if len(rest) == 0 {
-		return r.Skip() // its error
+// valueSize is the length of the value at the start of b, 0 if there is none.
+func valueSize(b []byte) int {
+	if len(b) == 0 {
+		return 0
 	}
-	switch c := rest[0]; {
-	case c >= 0xa0 && c <= 0xbf:
-		return r.Skip()
-	case c >= 0xc4 && c <= 0xc6 || c >= 0xd9 && c <= 0xdb:
+	n := 0
+	switch c := b[0]; {
+	case c < 0x80 || c >= 0xe0:
+		n = 1
+	case c >= 0xcc && c <= 0xcf:
+		n = 1 + 1<<(c-0xcc)
+	case c >= 0xd0 && c <= 0xd3:
+		n = 1 + 1<<(c-0xd0)
+	default:
+		r := abi.NewReader(b)
+		n = len(r.Skip())
+	}
+	if n > len(b) {
+		return 0
+	}
+	return n
+}
+
+// nests says whether the value at the start of b is an array or a map.
+func nests(b []byte) bool {
+	return len(b) > 0 && (b[0] >= 0x80 && b[0] <= 0x9f || b[0] >= 0xdc && b[0] <= 0xdf)
+}
+
+// stateKey reads the key at the start of b. It returns its one form, for text
+// is the same key however it was written, and the bytes it takes, 0 if there
+// is no key.
+func (m *Machine) stateKey(b []byte) (key []byte, n int) {
+	s := &m.state
+	if s.hint >= len(s.pairs) {
+		s.hint = 0
+	}
+	if s.hint < len(s.pairs) {
+		if key := s.pairs[s.hint].key; bytes.HasPrefix(b, key) {
+			return key, len(key)
+		}
+	}
+	if n = valueSize(b); n == 0 {
+		return nil, 0
+	}
+	if c := b[0]; c >= 0xc4 && c <= 0xc6 || c >= 0xd9 && c <= 0xdb {
+		r := abi.NewReader(b)
 		text := r.Str()
 		m.scratch = append(abi.AppendStrHeader(m.scratch[:0], len(text)), text...)
-		return m.scratch
+		return m.scratch, n
 	}
-	return r.Skip()
+	return b[:n], n
 }
 
 // setState sets the keys of a raw map in the state, or none if it fails.
@@ -116,19 +152,34 @@ func (m *Machine) setState(raw []byte) error {
 	}
 	mark := m.Mark()
 	r := abi.NewReader(raw)
-	for n := r.Map(); n > 0; n-- {
-		key := m.stateKey(&r)
-		value := r.Skip()
-		if r.Err() != nil {
+	n := r.Map()
+	rest := r.Rest()
+	deep := false
+	for ; n > 0; n-- {
+		key, size := m.stateKey(rest)
+		value := rest[size:]
+		end := valueSize(value)
+		if size == 0 || end == 0 {
 			break
 		}
-		m.setPair(key, value)
+		deep = deep || nests(rest) || nests(value)
+		m.setPair(key, value[:end])
+		rest = value[end:]
 	}
-	r.End()
-	err := r.Err()
+	if deep {
+		// The map itself is a level: what is kept must be readable as a whole.
+		r.Reset(raw)
+		r.Skip()
+	}
+	var err error
 	switch {
-	case err != nil:
-		err = fmt.Errorf("pulse of checkpoint %s: %w: %w", m.spec.Name, ErrState, err)
+	case r.Err() != nil || n > 0 || len(rest) > 0:
+		if r.Err() == nil {
+			r.Reset(raw) // to say where it breaks off
+			r.Skip()
+			r.End()
+		}
+		err = fmt.Errorf("pulse of checkpoint %s: %w: %w", m.spec.Name, ErrState, r.Err())
 	case m.state.size() > abi.MaxState:
 		err = fmt.Errorf("pulse of checkpoint %s: it would have %d bytes after this, at most %d are possible: %w", m.spec.Name, m.state.size(), abi.MaxState, ErrState)
 	default:

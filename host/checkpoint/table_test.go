@@ -134,7 +134,7 @@ func TestTransitionTable(t *testing.T) {
 
 // runner does steps and answers checks at once.
 type runner struct {
-	t         testing.TB
+	t         tester
 	m         *Machine
 	downtime  int64
 	recovered bool

@@ -68,7 +68,7 @@ func (m *Machine) goDown(i int, ms, now int64) {
 	}
 	m.push(Action{
 		Kind: ActionDowntime, Dependency: i, DependentMarker: m.marker, DependencyMarker: d.view,
-		DowntimeMs: ms, State: m.rawState(),
+		DowntimeMs: ms, State: m.rawState(), turned: !again,
 	})
 }
 
@@ -98,10 +98,7 @@ func (m *Machine) goUp(i int) {
 	m.saveHead()
 	d.down, d.silent = false, false
 	m.down--
-	if d.askRecovery {
-		d.askRecovery = false
-		m.open--
-	}
+	m.drop(d)
 	call := Action{
 		Kind: ActionRecovery, Dependency: i, Call: m.spec.OnRecovery == Call,
 		DependentMarker: m.marker, DependencyMarker: d.view, State: m.rawState(),

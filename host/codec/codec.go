@@ -80,7 +80,7 @@ func (e *Error) Error() string {
 // builtin lists the codecs that need no configuration, in the order in which
 // messages name them. A codec with settings of its own (avro, protobuf, a
 // codec module) is built from its [codec.NAME] table, not found here.
-var builtin = [...]Codec{Raw{}, String{}, JSON{}}
+var builtin = [...]Codec{Raw{}, String{}, JSON{}, CSV{}}
 
 // ByName returns the codec a manifest calls name: raw, string or json. Names
 // are matched exactly.

@@ -19,7 +19,7 @@ func TestByName(t *testing.T) {
 			t.Errorf("%q: got %v", name, c)
 		}
 	}
-	if diff := cmp.Diff([]string{"raw", "string", "json"}, Names()); diff != "" {
+	if diff := cmp.Diff([]string{"raw", "string", "json", "csv"}, Names()); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -249,44 +249,81 @@ func TestFileFollows(t *testing.T) {
 	})
 }
 
+func TestFollowedFileThatIsTruncated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := tempFile(t, "a\nb\n")
+		f := open(t, FileConfig{Path: path, Follow: true})
+		drain(t, f)
+		synctest.Wait()
+		if err := os.Truncate(path, 1); err != nil {
+			t.Fatal(err)
+		}
+		<-f.Ready()
+		if rest := fails(t, f, "the file shrank from at least 4 bytes to 1"); len(rest) > 0 {
+			t.Errorf("%q came", rest)
+		}
+	})
+}
+
+// A file that is rotated is read to its end, its last line as it is, and then
+// the one that has its place. Offsets go on, and so do positions.
 func TestFollowedFileThatIsReplaced(t *testing.T) {
-	for name, c := range map[string]struct {
-		change func(t *testing.T, path string)
-		want   string
-		rest   []string
-	}{
-		"rotated": {func(t *testing.T, path string) {
-			appendTo(t, path, "end\n")
-			if err := os.Rename(path, path+".1"); err != nil {
-				t.Fatal(err)
-			}
-			write(t, path, "a\nb\nend\n")
-		}, "the file was replaced or removed while it was followed", []string{"end"}},
-		"removed": {func(t *testing.T, path string) {
-			if err := os.Remove(path); err != nil {
-				t.Fatal(err)
-			}
-		}, "the file was replaced or removed while it was followed", nil},
-		"truncated": {func(t *testing.T, path string) {
-			if err := os.Truncate(path, 1); err != nil {
-				t.Fatal(err)
-			}
-		}, "the file shrank from at least 4 bytes to 1", nil},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				path := tempFile(t, "a\nb\n")
-				f := open(t, FileConfig{Path: path, Follow: true})
-				drain(t, f)
-				synctest.Wait()
-				c.change(t, path)
-				<-f.Ready()
-				if diff := cmp.Diff(c.rest, fails(t, f, c.want)); diff != "" {
-					t.Error(diff)
-				}
-			})
-		})
-	}
+	synctest.Test(t, func(t *testing.T) {
+		path := tempFile(t, "a\nb\n")
+		positions, err := OpenPositions(filepath.Join(t.TempDir(), "positions.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := open(t, FileConfig{Path: path, Follow: true, Positions: positions, ID: "x"})
+		got, _ := drain(t, f)
+		synctest.Wait()
+		appendTo(t, path, "c\nno end")
+		if err := os.Rename(path, path+".1"); err != nil {
+			t.Fatal(err)
+		}
+		<-f.Ready()
+		more, eof := drain(t, f)
+		got = append(got, more...)
+		if eof {
+			t.Error("the end, while the successor may come")
+		}
+		write(t, path, "d\ne\n")
+		<-f.Ready()
+		more, _ = drain(t, f)
+		got = append(got, more...)
+		if diff := cmp.Diff([]string{"a", "b", "c", "no end", "d", "e"}, got); diff != "" {
+			t.Error(diff)
+		}
+		if err := f.Commit(3); err != nil { // in the old file
+			t.Error(err)
+		}
+		if err := f.Commit(5); err != nil { // behind "d"
+			t.Error(err)
+		}
+		again := open(t, FileConfig{Path: path, Follow: true, Positions: positions, ID: "x"})
+		var b abi.Packed
+		if _, err := again.Poll(&b, 10, 1000); err != nil {
+			t.Fatal(err)
+		}
+		if got := records(t, &b); len(got) != 1 || got[0] != "e" || b.Runs[0].BaseOffset != 5 {
+			t.Errorf("after a restart: %q, %+v", got, b.Runs)
+		}
+		// The same position as somebody else keeps it.
+		position, err := f.Position(6)
+		if err != nil {
+			t.Fatal(err)
+		}
+		third := open(t, FileConfig{Path: path})
+		if err := third.Resume(position); err != nil {
+			t.Fatal(err)
+		}
+		if got, eof := drain(t, third); len(got) != 0 || !eof {
+			t.Errorf("behind the end: %q", got)
+		}
+		if err := third.Resume([]byte(`{"line":1,"byte":-1}`)); err == nil {
+			t.Error("a position that cannot be was taken")
+		}
+	})
 }
 
 // FuzzLines cuts data in pieces of the given sizes and compares with
@@ -342,7 +379,7 @@ func FuzzLines(f *testing.F) {
 func TestFilePollDoesNotAllocate(t *testing.T) {
 	f := open(t, FileConfig{Path: tempFile(t, strings.Repeat("0123456789\n", 100_000))})
 	b := abi.Packed{Buf: make([]byte, 0, 1<<20), Runs: make([]abi.Run, 0, 1)}
-	f.ends = make([]int64, 0, 100_000)
+	f.ends = make([]lineEnd, 0, 100_000)
 	poll := func() {
 		if _, err := f.Poll(&b, 500, 1<<20); err != nil || len(b.Runs) == 0 {
 			t.Fatal(err)

@@ -20,6 +20,9 @@ type Position struct {
 	// Line is the number of lines before the position, Byte of bytes.
 	Line int64 `json:"line"`
 	Byte int64 `json:"byte"`
+	// First is the number of the first of these that is in the file there is now:
+	// others were in files that had its path before.
+	First int64 `json:"first,omitempty"`
 	// Head and Tail are sums over the first and the last bytes before the
 	// position, up to 4096 each. They do not depend on what is appended later
 	// nor on where the file is stored, so a file restored from a copy is
@@ -90,7 +93,22 @@ func (p *Position) check(r io.ReaderAt, size int64) error {
 
 func (p *Position) valid() bool {
 	sums := p.Head.Len >= 0 && p.Head.Len <= sumLen && p.Tail.Len >= 0 && p.Tail.Len <= sumLen
-	return sums && p.Line >= 0 && p.Byte >= p.Line-1 && p.Byte >= int64(max(p.Head.Len, p.Tail.Len))
+	return sums && p.First >= 0 && p.Line >= p.First && p.Byte >= p.Line-p.First-1 && p.Byte >= int64(max(p.Head.Len, p.Tail.Len))
+}
+
+// text is the position as others keep it.
+func (p *Position) text() ([]byte, error) { return json.Marshal(p) }
+
+// parsePosition reads what text has made.
+func parsePosition(b []byte) (Position, error) {
+	var p Position
+	if err := json.Unmarshal(b, &p); err != nil {
+		return p, fmt.Errorf("the stored position is damaged: %w", err)
+	}
+	if !p.valid() {
+		return p, errors.New("the stored position contradicts itself")
+	}
+	return p, nil
 }
 
 // Positions is the file in the state directory that remembers how far file

@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -92,8 +93,8 @@ func endsInsideLine(path string, size int64) (bool, error) {
 // Flush does not make more of it than w's Write does.
 func NewSink(name string, w io.Writer) *Sink { return &Sink{name: name, w: w} }
 
-// Append adds a line. It copies value; key is ignored.
-func (s *Sink) Append(key, value []byte) error {
+// Append adds a line: the value. Nothing else of the output is kept.
+func (s *Sink) Append(r *Output) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil {
@@ -103,7 +104,7 @@ func (s *Sink) Append(key, value []byte) error {
 		s.buf = append(s.buf, '\n')
 		s.torn = false
 	}
-	s.buf = append(s.buf, value...)
+	s.buf = append(s.buf, r.Value...)
 	s.buf = append(s.buf, '\n')
 	if len(s.buf) < flushSize {
 		return nil
@@ -136,8 +137,8 @@ func (s *Sink) fail(err error) error {
 }
 
 // Flush returns when the lines appended before it are on disk, or with the
-// stream.
-func (s *Sink) Flush() error {
+// stream. A disk cannot be interrupted: the context is not asked.
+func (s *Sink) Flush(context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.buf) > 0 {
@@ -156,7 +157,7 @@ func (s *Sink) Flush() error {
 
 // Close flushes and closes the file. It does not close NewSink's writer.
 func (s *Sink) Close() error {
-	err := s.Flush()
+	err := s.Flush(context.Background())
 	if s.own != nil {
 		err = errors.Join(err, s.own.Close())
 	}

@@ -35,7 +35,7 @@ func TestSinkAppendsLines(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "out.ndjson")
 	s := sink(t, path)
 	for _, v := range [][]byte{[]byte("a"), {}, nil, []byte("two\nlines")} {
-		if err := s.Append([]byte("key"), v); err != nil {
+		if err := s.Append(&Output{Key: []byte("key"), Value: v}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -43,14 +43,14 @@ func TestSinkAppendsLines(t *testing.T) {
 		t.Errorf("before the flush: %q", got)
 	}
 	for range 2 {
-		if err := s.Flush(); err != nil {
+		if err := s.Flush(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if got := read(t, path); got != "a\n\n\ntwo\nlines\n" {
 		t.Errorf("got %q", got)
 	}
-	if err := s.Append(nil, []byte("closed over")); err != nil {
+	if err := s.Append(&Output{Key: nil, Value: []byte("closed over")}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
@@ -65,7 +65,7 @@ func TestSinkFlushesASingleNull(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "out")
 	s := sink(t, path)
 	defer s.Close()
-	if err := errors.Join(s.Append(nil, nil), s.Flush()); err != nil {
+	if err := errors.Join(s.Append(&Output{Key: nil, Value: nil}), s.Flush(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 	if got := read(t, path); got != "\n" {
@@ -83,13 +83,13 @@ func TestSinkBeginsOnANewLineAfterATornOne(t *testing.T) {
 	} {
 		path := tempFile(t, before)
 		s := sink(t, path)
-		if err := s.Flush(); err != nil {
+		if err := s.Flush(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if got := read(t, path); got != before {
 			t.Errorf("%q: opening alone made it %q", before, got)
 		}
-		if err := errors.Join(s.Append(nil, []byte("new")), s.Close()); err != nil {
+		if err := errors.Join(s.Append(&Output{Key: nil, Value: []byte("new")}), s.Close()); err != nil {
 			t.Fatal(err)
 		}
 		if got := read(t, path); got != want {
@@ -113,16 +113,16 @@ func TestSinkWritesWholeLines(t *testing.T) {
 		}
 		wg.Go(func() {
 			for j := range each {
-				if err := s.Append(nil, fmt.Appendf(nil, "%d-%d-%s", i, j, strings.Repeat("x", j%200))); err != nil {
+				if err := s.Append(&Output{Key: nil, Value: fmt.Appendf(nil, "%d-%d-%s", i, j, strings.Repeat("x", j%200))}); err != nil {
 					t.Error(err)
 				}
 				if j%500 == 0 {
-					if err := s.Flush(); err != nil {
+					if err := s.Flush(t.Context()); err != nil {
 						t.Error(err)
 					}
 				}
 			}
-			if err := s.Flush(); err != nil {
+			if err := s.Flush(t.Context()); err != nil {
 				t.Error(err)
 			}
 		})
@@ -152,17 +152,17 @@ func TestSinkStaysFailed(t *testing.T) {
 	}
 	defer full.Close()
 	for name, s := range map[string]*Sink{"/dev/full": full, "stdout": NewSink("stdout", failing{}), "short": NewSink("short", short{})} {
-		if err := s.Append(nil, []byte("value")); err != nil {
+		if err := s.Append(&Output{Key: nil, Value: []byte("value")}); err != nil {
 			t.Fatal(err)
 		}
-		err := s.Flush()
+		err := s.Flush(t.Context())
 		if err == nil || !strings.HasPrefix(err.Error(), "write sink "+name+": ") {
 			t.Errorf("%s: %v", name, err)
 		}
-		if again := s.Append(nil, nil); again != err {
+		if again := s.Append(&Output{Key: nil, Value: nil}); again != err {
 			t.Errorf("%s: append after an error: %v", name, again)
 		}
-		if again := s.Flush(); again != err {
+		if again := s.Flush(t.Context()); again != err {
 			t.Errorf("%s: flush after an error: %v", name, again)
 		}
 	}
@@ -190,7 +190,7 @@ func TestSinkThatCannotBeOpened(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(s.Append(nil, []byte("a")), s.Flush(), s.Close()); err != nil {
+	if err := errors.Join(s.Append(&Output{Key: nil, Value: []byte("a")}), s.Flush(t.Context()), s.Close()); err != nil {
 		t.Error(err)
 	}
 }
@@ -200,7 +200,7 @@ func TestSinkDoesNotAllocate(t *testing.T) {
 	defer s.Close()
 	line := []byte(strings.Repeat("x", 300))
 	var err error
-	if n := testing.AllocsPerRun(2000, func() { err = errors.Join(err, s.Append(nil, line)) }); n != 0 || err != nil {
+	if n := testing.AllocsPerRun(2000, func() { err = errors.Join(err, s.Append(&Output{Key: nil, Value: line})) }); n != 0 || err != nil {
 		t.Errorf("%v allocations, %v", n, err)
 	}
 }

@@ -18,10 +18,10 @@ import (
 // All methods but Ready belong to one goroutine.
 type Stream struct {
 	name  string
-	topic int32
-	clock Clock
+	cfg   StreamConfig
 	r     io.Reader
 	lines lines
+	rows  *rows // nil unless CSV
 	line  int64
 	end   error // why the reader ended, once all it gave is in lines
 	eof   bool
@@ -42,17 +42,28 @@ type piece struct {
 	err  error
 }
 
+// StreamConfig says how a stream is read; its fields are FileConfig's.
+type StreamConfig struct {
+	Topic       int32
+	CheckHeader func(row []byte) error
+	MaxLine     int
+	Clock       Clock
+}
+
 // NewStream starts reading r, at most two buffers of 64 KiB ahead of Poll.
-// name stands for r in errors; maxLine is as in FileConfig.
-func NewStream(name string, r io.Reader, topic int32, maxLine int, clock Clock) (*Stream, error) {
-	l, err := newLines(maxLine)
+// name stands for r in errors.
+func NewStream(name string, r io.Reader, cfg StreamConfig) (*Stream, error) {
+	l, err := newLines(cfg.MaxLine)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	s := &Stream{
-		name: name, topic: topic, clock: clock, r: r, lines: l,
+		name: name, cfg: cfg, r: r, lines: l,
 		free: make(chan []byte, 2), full: make(chan piece, 2),
 		ready: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
+	}
+	if cfg.CheckHeader != nil {
+		s.rows = &rows{}
 	}
 	s.free <- make([]byte, chunk)
 	s.free <- make([]byte, chunk)
@@ -95,14 +106,23 @@ func (s *Stream) read() {
 // together with the last lines. An error concerns what follows the lines
 // already delivered, and stays.
 func (s *Stream) Poll(b *abi.Packed, maxRecords, maxBytes int) (eof bool, err error) {
-	out := newBatch(b, s.topic, s.line, s.clock.Now().UnixMilli())
+	out := newBatch(b, s.cfg.Topic, s.line, s.cfg.Clock.Now().UnixMilli())
 	for s.err == nil && !s.eof && !out.full(maxRecords, maxBytes) {
-		line, ok := s.next()
+		line, count, ok := s.next()
 		if !ok {
 			break
 		}
-		out.add(line)
-		s.line++
+		if s.rows != nil {
+			var err error
+			if line, ok, err = s.rows.take(line, s.cfg.CheckHeader); err != nil {
+				s.fail(err)
+				break
+			}
+		}
+		if ok {
+			out.addAt(s.line, line)
+		}
+		s.line += int64(count)
 	}
 	if out.finish() > 0 {
 		return s.eof, nil
@@ -112,14 +132,21 @@ func (s *Stream) Poll(b *abi.Packed, maxRecords, maxBytes int) (eof bool, err er
 
 // next returns the next line; otherwise there is none yet, or eof or err is
 // set.
-func (s *Stream) next() ([]byte, bool) {
+func (s *Stream) next() (line []byte, count int, ok bool) {
 	for {
-		line, _, ok, err := s.lines.next()
+		var err error
+		if s.rows != nil {
+			line, _, count, ok, err = s.lines.nextRow(s.end != nil)
+		} else {
+			line, _, ok, err = s.lines.next()
+			count = 1
+		}
 		if ok {
-			return line, true
+			return line, count, true
 		}
 		if err != nil {
-			return s.fail(err)
+			s.fail(err)
+			return nil, 0, false
 		}
 		if s.end != nil {
 			break
@@ -131,26 +158,35 @@ func (s *Stream) next() ([]byte, bool) {
 				s.free <- p.data[:chunk]
 			}
 		default:
-			return nil, false
+			return nil, 0, false
 		}
 	}
 	if s.end != io.EOF {
-		return s.fail(s.end)
+		s.fail(s.end)
+		return nil, 0, false
+	}
+	if s.rows != nil {
+		if s.rows.header == nil {
+			s.fail(errNoHeader)
+			return nil, 0, false
+		}
+		s.eof = true
+		return nil, 0, false
 	}
 	line, _, ok, err := s.lines.last()
 	if err != nil {
-		return s.fail(err)
+		s.fail(err)
+		return nil, 0, false
 	}
 	s.eof = true
-	return line, ok
+	return line, 1, ok
 }
 
-func (s *Stream) fail(err error) ([]byte, bool) {
+func (s *Stream) fail(err error) {
 	if errors.Is(err, errLongLine) {
 		err = fmt.Errorf("the line is longer than %d bytes", s.lines.max)
 	}
 	s.err = fmt.Errorf("%s:%d: %w", s.name, s.line+1, err)
-	return nil, false
 }
 
 // Ready delivers when Poll, having returned an empty batch, may have

@@ -39,7 +39,7 @@ func all(t *testing.T, s *Stream) []string {
 
 func stream(t *testing.T, r io.Reader, maxLine int) *Stream {
 	t.Helper()
-	s, err := NewStream("stdin", r, 0, maxLine, clock{})
+	s, err := NewStream("stdin", r, StreamConfig{MaxLine: maxLine, Clock: clock{}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +140,7 @@ func TestStreamCloseInterruptsAPipe(t *testing.T) {
 	}
 	defer w.Close()
 	defer r.Close()
-	s, err := NewStream("stdin", r, 0, 0, clock{})
+	s, err := NewStream("stdin", r, StreamConfig{Clock: clock{}})
 	if err != nil {
 		t.Fatal(err)
 	}

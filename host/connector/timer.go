@@ -2,153 +2,148 @@ package connector
 
 import (
 	"fmt"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/sliphost/sliphost/abi"
+	"github.com/sliphost/sliphost/host/cron"
 )
 
-// Timer delivers a record each time the clock passes a multiple of the
-// interval since 1970 (UTC), so that hosts agree on the ticks and a restart
-// does not shift them. The timestamp is the time of the tick, not the time it
-// was noticed, the offset is the number of the tick (time divided by
-// interval), key and value are null.
+// Missed says what becomes of ticks that passed while nobody ran the timer.
+type Missed uint8
+
+// What becomes of missed ticks.
+const (
+	// MissedOnce makes up for all of them with the latest one.
+	MissedOnce Missed = iota
+	// MissedSkip waits for the next one.
+	MissedSkip
+)
+
+// TimerConfig says when a timer ticks.
+type TimerConfig struct {
+	// Interval is the distance of ticks, which are at its multiples since 1970
+	// (UTC), so that hosts agree on them and a restart does not shift them.
+	Interval time.Duration
+	// Cron, where Interval is 0, are the times on the wall of Zone; nil is UTC.
+	Cron cron.Schedule
+	Zone *time.Location
+	// Missed is about ticks behind the one that Resume was told of.
+	Missed Missed
+	Topic  int32
+	Clock  Clock
+}
+
+// Timer delivers a record for each tick. Timestamp and offset are the time of
+// the tick in milliseconds since 1970, not that at which it was noticed; key
+// and value are null.
 //
 // Ticks are not queued: if several passed while the handler was busy, only the
-// latest is delivered, and the gap in the offsets tells how many there were.
-// Neither the time before the source was opened nor one that the clock went
-// back over gives a tick.
+// latest is delivered. A timer without a past begins with the next tick. One
+// that the clock went back over does not come again.
 //
-// All methods but Ready belong to one goroutine.
+// It belongs to one goroutine.
 type Timer struct {
-	interval int64 // milliseconds
-	topic    int32
-	clock    Clock
-	last     int64 // number of the last tick that is not due any more
-
-	ready chan struct{}
-	next  chan int64  // the tick the goroutine is to wait for
-	fired atomic.Bool // it has signalled and waits for next
-	stop  chan struct{}
-	done  sync.WaitGroup
+	cfg TimerConfig
+	// last is the last tick that is not due any more, next the one after it.
+	last, next time.Time
 }
 
-const (
-	// minInterval keeps a mistyped unit from turning into a busy loop.
-	minInterval = 10 * time.Millisecond
-	// maxSleep bounds how late a tick comes when the wall clock is set, or the
-	// machine suspended, while the goroutine sleeps.
-	maxSleep = 10 * time.Second
-)
+// minInterval keeps a mistyped unit from turning into a busy loop.
+const minInterval = 10 * time.Millisecond
 
-// ParseInterval reads the interval of a source "timer:1m": a duration of
-// whole milliseconds, at least 10ms.
-func ParseInterval(s string) (time.Duration, error) {
-	d, err := time.ParseDuration(s)
-	if err != nil {
-		return 0, fmt.Errorf("timer interval %q: want a duration such as 500ms, 30s, 1m or 24h", s)
+// NewTimer opens a timer. An interval is of whole milliseconds, ten at least.
+func NewTimer(cfg TimerConfig) (*Timer, error) {
+	if cfg.Interval != 0 && (cfg.Interval < minInterval || cfg.Interval%time.Millisecond != 0) {
+		return nil, fmt.Errorf("timer interval %s: want whole milliseconds, at least %s", cfg.Interval, minInterval)
 	}
-	if d < minInterval || d%time.Millisecond != 0 {
-		return 0, fmt.Errorf("timer interval %q: want whole milliseconds, at least %s", s, minInterval)
+	if cfg.Zone == nil {
+		cfg.Zone = time.UTC
 	}
-	return d, nil
-}
-
-// NewTimer opens a timer whose first tick is the next multiple of interval,
-// which must be one that ParseInterval accepts.
-func NewTimer(interval time.Duration, topic int32, clock Clock) (*Timer, error) {
-	if _, err := ParseInterval(interval.String()); err != nil {
-		return nil, err
-	}
-	t := &Timer{
-		interval: interval.Milliseconds(), topic: topic, clock: clock,
-		ready: make(chan struct{}, 1), next: make(chan int64, 1), stop: make(chan struct{}),
-	}
-	t.last = t.due()
-	t.arm()
-	t.done.Go(t.run)
+	t := &Timer{cfg: cfg}
+	t.passed(t.now())
 	return t, nil
 }
 
-// due is the number of the latest tick that has passed.
-func (t *Timer) due() int64 {
-	now := t.clock.Now().UnixMilli()
-	n := now / t.interval
-	if now%t.interval < 0 {
-		n--
+func (t *Timer) now() time.Time { return t.cfg.Clock.Now().In(t.cfg.Zone) }
+
+// passed moves the timer behind a tick, or behind any time without one.
+func (t *Timer) passed(tick time.Time) { t.last, t.next = tick, t.after(tick) }
+
+// never stands for the time of a tick that does not come.
+const never = 1 << 62
+
+// after is the first tick after a time.
+func (t *Timer) after(from time.Time) time.Time {
+	if t.cfg.Interval > 0 {
+		ms, every := from.UnixMilli(), t.cfg.Interval.Milliseconds()
+		n := ms / every
+		if ms%every < 0 {
+			n--
+		}
+		return time.UnixMilli((n + 1) * every).In(t.cfg.Zone)
 	}
-	return n
+	if next := t.cfg.Cron.Next(from); !next.IsZero() {
+		return next
+	}
+	return from.Add(never)
 }
+
+// Resume says which tick was the last that was handled, in milliseconds since
+// 1970. It comes before the first Poll.
+func (t *Timer) Resume(last int64) {
+	tick := time.UnixMilli(last).In(t.cfg.Zone)
+	if t.cfg.Missed == MissedOnce || tick.After(t.last) {
+		t.passed(tick)
+	}
+}
+
+// Due is when the next tick is.
+func (t *Timer) Due() time.Time { return t.next }
 
 // Poll empties b and fills it with the latest tick, if one has passed since
 // the last. eof is never true; whoever waits for inputs to end does not wait
 // for a timer.
 func (t *Timer) Poll(b *abi.Packed, maxRecords, maxBytes int) (eof bool, err error) {
-	due := t.due()
-	if due <= t.last {
-		b.Reset()
-		if t.fired.Load() {
-			t.arm() // the clock was set back after the signal
-		}
+	b.Reset()
+	now := t.now()
+	if now.Before(t.next) {
 		return false, nil
 	}
-	out := newBatch(b, t.topic, due, due*t.interval)
+	due := t.next
+	if t.cfg.Interval > 0 {
+		due = t.after(now).Add(-t.cfg.Interval)
+	} else {
+		due = t.latest(due, now)
+	}
+	at := due.UnixMilli()
+	out := newBatch(b, t.cfg.Topic, at, at)
 	out.add(nil)
 	out.finish()
-	t.last = due
-	t.arm()
+	t.passed(due)
 	return false, nil
 }
 
-// arm lets the goroutine wait for the tick after the last one.
-func (t *Timer) arm() {
-	t.fired.Store(false)
-	select {
-	case <-t.next:
-	default:
-	}
-	t.next <- t.last + 1
-}
-
-// run waits for ticks.
-func (t *Timer) run() {
-	var next int64
-	for {
-		select {
-		case next = <-t.next:
-		case <-t.stop:
-			return
-		}
-		for {
-			left := time.Duration(next*t.interval)*time.Millisecond - time.Duration(t.clock.Now().UnixNano())
-			if left <= 0 {
-				t.fired.Store(true)
-				signal(t.ready)
-				break
-			}
-			tick, cancel := t.clock.NewTimer(min(left, maxSleep))
-			select {
-			case <-tick:
-			case next = <-t.next:
-				cancel()
-			case <-t.stop:
-				cancel()
-				return
-			}
+// latest is the last tick of a cron schedule that is not after now, where tick
+// is one. A host may have been away for years.
+func (t *Timer) latest(tick, now time.Time) time.Time {
+	for back := time.Hour; now.Add(-back).After(tick); back *= 2 {
+		// The first tick in the piece before now, if there is one.
+		if first := t.after(now.Add(-back)); !first.After(now) {
+			tick = first
+			break
 		}
 	}
+	for next := t.after(tick); !next.After(now); next = t.after(next) {
+		tick = next
+	}
+	return tick
 }
 
-// Ready delivers when a tick is due.
-func (t *Timer) Ready() <-chan struct{} { return t.ready }
+// Ready never delivers: Due says when.
+func (t *Timer) Ready() <-chan struct{} { return nil }
 
-// Commit keeps nothing: a tick that was not handled is not made up for.
+// Commit keeps nothing: the last tick is known to whoever has it committed.
 func (t *Timer) Commit(int64) error { return nil }
 
 // Close ends the timer.
-func (t *Timer) Close() error {
-	close(t.stop)
-	t.done.Wait()
-	return nil
-}
+func (t *Timer) Close() error { return nil }

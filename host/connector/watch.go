@@ -27,6 +27,8 @@ type watcher struct {
 type seen struct {
 	size int64
 	file os.FileInfo
+	gone bool // nothing was at the path
+	open *os.File
 }
 
 func watch(path string, clock Clock) *watcher {
@@ -79,7 +81,13 @@ func (w *watcher) changed(s seen) bool {
 		case <-tick:
 		}
 		info, err := os.Stat(w.path)
-		if err != nil || info.Size() != s.size || !os.SameFile(s.file, info) {
+		switch {
+		case err != nil && s.gone && os.IsNotExist(err):
+			// The old file may still grow, until there is a new one.
+			if old, lerr := s.open.Stat(); lerr == nil && old.Size() != s.size {
+				return true
+			}
+		case err != nil || info.Size() != s.size || !os.SameFile(s.file, info):
 			return true
 		}
 	}

@@ -246,7 +246,14 @@ func (s *scene) run(ctx context.Context) error {
 			}
 		}
 		s.feed.begin(ctx.Done())
-		h := host.New(s.plan, host.Options{CommitInterval: s.b.Manifest.CommitInterval, UntilIdle: true},
+		plan := s.plan
+		if s.feed.restarts() {
+			// This run is stopped, not at its end: nothing is closed for good.
+			stopped := *plan
+			stopped.Advances = nil
+			plan = &stopped
+		}
+		h := host.New(plan, host.Options{CommitInterval: s.b.Manifest.CommitInterval, UntilIdle: true},
 			[]int{0}, len(s.sinks), s.backends(), s.log)
 		err := h.Run(ctx)
 		if s.feed.err != nil {
@@ -274,9 +281,14 @@ func (s *scene) backends() host.Backends {
 		},
 		LogReader: s.logReader,
 		LogBounds: s.logBounds,
-		Source:    func(_ context.Context, i int) (host.ConnectorSource, error) { return s.sources[i], nil },
-		Sink:      func(_ context.Context, i int) (host.ConnectorSink, error) { return s.sinks[i], nil },
-		Clock:     s.feed,
+		Source: func(_ context.Context, i int) (host.ConnectorSource, error) {
+			if s.plan.Sources[i].Timer == host.TimerOfTask {
+				return &ticks{lines: s.sources[i]}, nil
+			}
+			return s.sources[i], nil
+		},
+		Sink:  func(_ context.Context, i int) (host.ConnectorSink, error) { return s.sinks[i], nil },
+		Clock: s.feed,
 	}
 	if s.kept.caches != nil {
 		b.Store = s.kept.caches.Store()

@@ -47,6 +47,10 @@ const (
 	CodeLiteralSecret   Code = "SLP219"
 	CodeEmpty           Code = "SLP220"
 	CodePropertyAsTable Code = "SLP221"
+	CodeCron            Code = "SLP230"
+	CodeZone            Code = "SLP231"
+	CodeURL             Code = "SLP232"
+	CodeAdminToken      Code = "SLP240"
 )
 
 // References and topology.
@@ -91,6 +95,12 @@ const (
 	CodePipe                Code = "SLP334"
 )
 
+// Sources and sinks outside Kafka.
+const (
+	CodeConnector Code = "SLP370"
+	CodeExposed   Code = "SLP371"
+)
+
 // Modules and what a manifest binds to them; raised once a module is read.
 const (
 	CodeModuleMissing        Code = "SLP401"
@@ -112,6 +122,7 @@ const (
 	CodeMixedSinks           Code = "SLP417"
 	CodeModuleStart          Code = "SLP418"
 	CodeModuleMemory         Code = "SLP419"
+	CodeUnknownCustom        Code = "SLP430"
 )
 
 // What a broker answers; raised by `run` and `check --connect`.
@@ -200,9 +211,9 @@ func (e Explanation) filled() Explanation {
 	return e
 }
 
-func catalogues() [7][]Explanation {
-	return [7][]Explanation{
+func catalogues() [9][]Explanation {
+	return [9][]Explanation{
 		keyCodes[:], valueCodes[:], referenceCodes[:], stateCodes[:], moduleCodes[:], brokerCodes[:],
-		changeCodes[:],
+		changeCodes[:], checkpointCodes[:], connectorCodes[:],
 	}
 }

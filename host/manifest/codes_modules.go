@@ -72,9 +72,9 @@ var moduleCodes = [...]Explanation{
 		Bad:  oneModule + oneSource + "params = { minutes = \"15\" }", Good: oneModule + oneSource + "params = { minutes = 15 }",
 	},
 	{
-		Code: CodeCheckpointNotOffered, Title: "the handler does not offer this",
-		Text: "The manifest binds a checkpoint (or another callback) that the module does not declare.",
-		Bad:  oneModule + oneSource + "checkpoint = [\"c\"]", Good: oneModule + oneSource,
+		Code: CodeCheckpointNotOffered, Title: "the manifest does not bind a checkpoint of the module",
+		Text: "The function declares a checkpoint that the handler's key checkpoint does not have.",
+		Bad:  oneModule + oneSource + "# the function declares checkpoint \"c\"", Good: oneModule + oneSource + "checkpoint = [\"c\"]",
 	},
 	{
 		Code: CodeModulePin, Title: "the module is not the pinned one",

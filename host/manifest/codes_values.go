@@ -53,8 +53,13 @@ var valueCodes = [...]Explanation{
 	},
 	{
 		Code: CodeAddress, Title: "not a loopback address",
-		Text: "The HTTP side of the host asks for no credentials in this version, so it answers on loopback only: 127.0.0.1, [::1] or localhost, with a port.",
+		Text: "Without [admin] token the host asks for no credentials over HTTP, so it answers on loopback only: 127.0.0.1, [::1] or localhost, with a port. With a token any address will do. The host speaks plain HTTP: between machines put a proxy with TLS before it.",
 		Bad:  "[admin]\nhttp = \"0.0.0.0:9797\"", Good: "[admin]\nhttp = \"127.0.0.1:9797\"",
+	},
+	{
+		Code: CodeAdminToken, Title: "the token of [admin] protects nothing",
+		Text: "Whoever shows the token may see metrics, status and what is in caches. It has at least 16 characters, so that it is not guessed, and belongs to an http address: on the socket in the state directory the file's owner is asked for none.",
+		Bad:  "[admin]\nhttp = \"127.0.0.1:9797\"\ntoken = \"letmein\"", Good: "[admin]\nhttp = \"127.0.0.1:9797\"\ntoken = \"4e1f0b6c2d7a9385\"",
 	},
 	{
 		Code: CodeSHA256, Title: "not a SHA-256 hash",

@@ -189,6 +189,8 @@ func (c *configurer) setting(f *field, path []string, v any) Setting {
 		s.Value, s.toml = formatDuration(v), quote(formatDuration(v))
 	case Start:
 		s.Value, s.toml = v.String(), quote(v.String())
+	case Marker:
+		s.Value, s.toml = v.value(), v.String()
 	case []string:
 		s = c.list(s, path, v)
 	case bindings:

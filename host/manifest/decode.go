@@ -49,7 +49,7 @@ func hideSecrets(n *node, depth int, secret bool) {
 	for _, c := range n.children {
 		// An id such as [topic.secrets] does not make its table one.
 		id := c.kind == kindTable && depth < 2
-		hideSecrets(c, depth+1, secret || n.kind == kindTable && !id && secretName(c.name))
+		hideSecrets(c, depth+1, secret || n.kind == kindTable && !id && (secretName(c.name) || n.name == "admin" && c.name == "token"))
 	}
 }
 
@@ -154,6 +154,8 @@ func (d *decoder) field(f *field, n *node, path []string, target any) {
 		d.strings(f, n, path, target)
 	case fieldBindings:
 		d.bindings(f, n, path, target)
+	case fieldMarker:
+		d.marker(f, n, path, target)
 	case fieldProperties:
 		d.properties(f, n, path, target)
 	case fieldParams:
@@ -211,6 +213,12 @@ func (d *decoder) wrongType(n *node, path []string, want, hint string) {
 // when something was wrong with them.
 func (d *decoder) text(n *node, path []string) (e expanded, ok bool) {
 	e, bad := d.expand(n.text)
+	if userInfo(e.text) {
+		e.secret = true
+		if n.val.src != nil {
+			n.val.src.secrets = append(n.val.src.secrets, n.val)
+		}
+	}
 	for _, b := range bad {
 		at := n.val
 		if at.src != nil {
@@ -363,6 +371,8 @@ func (f *field) parse(text string) (any, *problem) {
 		return parseStart(text)
 	case fieldChoice:
 		return f.choose(text)
+	case fieldMarker:
+		return Marker{}, nil // the default
 	default:
 		if f.check != nil {
 			if p := f.check(text); p != nil {

@@ -1,7 +1,6 @@
 package manifest
 
 import (
-	"path/filepath"
 	"strings"
 	"time"
 )
@@ -21,29 +20,14 @@ func (s side) String() string {
 	return "sink"
 }
 
-// laterEndpoints are the forms of endpoints that later steps bring.
-var laterEndpoints = [...]struct {
-	prefix string
-	since  int
-}{
-	{"http:", 3}, {"https:", 3},
-}
-
 // endpoint turns the text of a source or sink into an Endpoint. ids are not
 // looked at: an endpoint without a scheme comes back as a topic with Index -1.
-// since is not 0 for a form that a later step brings.
-func (d *decoder) endpoint(text string, s side) (e Endpoint, since int, p *problem) {
+func (d *decoder) endpoint(text string, s side) (e Endpoint, p *problem) {
 	e = Endpoint{Text: text, Index: -1}
-	for _, l := range laterEndpoints {
-		if strings.HasPrefix(text, l.prefix) {
-			return e, l.since, nil
-		}
-	}
 	scheme, arg, has := strings.Cut(text, ":")
 	switch {
 	case scheme == "timer":
-		e.Kind = EndpointTimer
-		if e.Interval, p = timerInterval(arg, has); p == nil && s == asSink {
+		if p = d.timerEndpoint(&e, arg, has); p == nil && s == asSink {
 			p = &problem{CodeWrongSide, "cannot be a sink", "a timer is a source"}
 		}
 	case scheme == "cache":
@@ -55,20 +39,15 @@ func (d *decoder) endpoint(text string, s side) (e Endpoint, since int, p *probl
 			p = &problem{CodeEndpoint, "names no cache", `write "cache:ID"`}
 		}
 	case scheme == "file":
-		e.Kind = EndpointFile
-		if arg == "" {
-			return e, 0, &problem{CodeEndpoint, "names no file", `write "file:records.ndjson"`}
-		}
-		e.Path = arg
-		if !filepath.IsAbs(arg) {
-			e.Path = filepath.Join(d.m.Dir, arg)
-		}
-		e.Codec = CodecRaw
-		if ext := filepath.Ext(arg); ext == ".ndjson" || ext == ".jsonl" {
-			e.Codec = CodecJSON
-		}
+		p = d.fileEndpoint(&e, arg, s)
+	case scheme == "http" || scheme == "https":
+		p = d.httpEndpoint(&e, s)
+	case scheme == "webhook":
+		p = d.webhookEndpoint(&e, arg, s)
+	case scheme == "x" && has:
+		p = d.customEndpoint(&e, arg, s)
 	case scheme == "stdin" || scheme == "stdout":
-		e.Kind, e.Codec = EndpointStdin, CodecRaw
+		e.Kind, e.Codec, e.bareCodec = EndpointStdin, CodecRaw, !has && scheme == "stdout"
 		if scheme == "stdout" {
 			e.Kind = EndpointStdout
 		}
@@ -80,12 +59,16 @@ func (d *decoder) endpoint(text string, s side) (e Endpoint, since int, p *probl
 		case has:
 			switch e.Codec = Codec(arg); e.Codec {
 			case CodecRaw, CodecString, CodecJSON:
+			case CodecCSV:
+				if s == asSink {
+					p = &problem{CodeConnector, "cannot be written as csv", `write "stdout:json" or "stdout:string"`}
+				}
 			default:
 				p = &problem{CodeEndpoint, "has a codec that is none", `write "` + scheme + `", "` + scheme + `:string" or "` + scheme + `:json"`}
 			}
 		}
 	case has:
-		hint := "the forms with a colon are timer:1m, cache:ID, file:path, stdin:json, stdout:json"
+		hint := "the forms with a colon are timer:1m, cache:ID, file:path, stdin:json, stdout:json, http:/path, http://host/path, webhook:ID, x:KIND"
 		if scheme == "topic" || scheme == "proxy" || scheme == "repartition" {
 			hint = "write the id alone: " + quoteName(arg)
 		}
@@ -93,7 +76,7 @@ func (d *decoder) endpoint(text string, s side) (e Endpoint, since int, p *probl
 	case text == "":
 		p = &problem{CodeEndpoint, "is empty", "write the id of a topic, proxy or repartition"}
 	}
-	return e, 0, p
+	return e, p
 }
 
 // timerInterval reads what follows "timer:".
@@ -110,7 +93,7 @@ func timerInterval(arg string, has bool) (time.Duration, *problem) {
 }
 
 // bare reports whether the endpoint is written without saying its codec.
-func (e *Endpoint) bare() bool { return e.Text == "stdout" }
+func (e *Endpoint) bare() bool { return e.bareCodec }
 
 // sinkName is the name in the module of a sink in list form.
 func (e *Endpoint) sinkName() string {
@@ -130,7 +113,13 @@ func (e *Endpoint) Key() string {
 	case EndpointStdout:
 		return "stdout"
 	case EndpointTimer:
-		return "timer:" + e.Interval.String()
+		return "timer:" + e.Interval.String() + " " + e.Timer.Cron + " " + e.Timer.Zone
+	case EndpointHTTP:
+		return "http:" + e.Path
+	case EndpointWebhook:
+		return e.Webhook.URL
+	case EndpointCustom:
+		return "x:" + e.Custom.Kind + ":" + e.Custom.Arg + ":" + e.Custom.ID
 	default:
 		return e.Text
 	}

@@ -20,6 +20,8 @@ const (
 	fieldStrings
 	// fieldBindings is a list of endpoints, or a table of them by name.
 	fieldBindings
+	// fieldMarker is a word or a table with the place of a marker.
+	fieldMarker
 	// fieldProperties is a table of scalars that are passed on as text.
 	fieldProperties
 	// fieldParams is a table of typed scalars.
@@ -94,8 +96,8 @@ type problem struct {
 }
 
 // slot reads and writes one value. The type inside is that of the kind:
-// string, int64, bool, time.Duration, Start, []string, []binding, []Property
-// or []Param.
+// string, int64, bool, time.Duration, Start, Marker, []string, bindings,
+// []Property or []Param.
 type slot struct {
 	get func() any
 	set func(any)
@@ -185,7 +187,7 @@ func intAt[P any, T ~int | ~int64](at func(*P) *T) func(any) slot {
 }
 
 // at makes the slot of a field whose type is that of its kind.
-func at[P any, T bool | time.Duration | Start | []string | bindings | []Property | []Param](at func(*P) *T) func(any) slot {
+func at[P any, T bool | time.Duration | Start | Marker | []string | bindings | []Property | []Param](at func(*P) *T) func(any) slot {
 	return func(parent any) slot {
 		p := at(parent.(*P))
 		return slot{

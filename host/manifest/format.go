@@ -13,7 +13,7 @@ const maxTopicName = 249
 // reservedEndpoints are the words that a source or sink starts with when it is
 // no id.
 func reservedEndpoints() []string {
-	return []string{"timer", "file", "stdin", "stdout", "cache", "http", "https", "topic", "proxy", "repartition"}
+	return []string{"timer", "file", "stdin", "stdout", "cache", "http", "https", "webhook", "x", "topic", "proxy", "repartition"}
 }
 
 // checkID reports what keeps an id from being kebab-case, and how it would be
@@ -147,18 +147,22 @@ func checkServers(s string) *problem {
 	return nil
 }
 
-func checkLoopback(s string) *problem {
-	host, port, err := net.SplitHostPort(s)
+func checkAddress(s string) *problem {
+	_, port, err := net.SplitHostPort(s)
 	if err != nil {
 		return &problem{CodeAddress, "is not an address", `write "127.0.0.1:9797"`}
 	}
 	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
 		return &problem{CodeAddress, "has a port that is not between 0 and 65535", `write "127.0.0.1:9797"`}
 	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return &problem{CodeAddress, "is not a loopback address", "this version answers on 127.0.0.1, [::1] and localhost only, since it asks for no credentials"}
-	}
 	return nil
+}
+
+// isLoopback reports whether an address is one that only this machine reaches.
+func isLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
 }
 
 func checkSHA256(s string) *problem {

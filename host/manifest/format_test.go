@@ -41,9 +41,19 @@ func TestFormats(t *testing.T) {
 			[]string{"", ",", "a:1,", "a:0", "a:65536", "a:b", "embedded,a:1", "a b:1", "user@host:1", "http://a:1/x", "::1:2:x"},
 		},
 		{
-			"loopback", checkLoopback,
+			"address", checkAddress,
+			[]string{"127.0.0.1:9797", "[::1]:80", "localhost:1", "0.0.0.0:1", ":9797", "example.org:1"},
+			[]string{"", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:-1", "::1:2"},
+		},
+		{
+			"loopback", func(s string) *problem {
+				if isLoopback(s) {
+					return nil
+				}
+				return &problem{CodeAddress, "is not loopback", "write 127.0.0.1:1"}
+			},
 			[]string{"127.0.0.1:9797", "127.9.9.9:0", "[::1]:80", "localhost:1"},
-			[]string{"", "127.0.0.1", ":9797", "0.0.0.0:1", "[::]:1", "10.0.0.1:1", "example.org:1", "127.0.0.1:x", "127.0.0.1:-1", "localhost.evil:1"},
+			[]string{"", "127.0.0.1", ":9797", "0.0.0.0:1", "[::]:1", "10.0.0.1:1", "example.org:1", "localhost.evil:1"},
 		},
 		{
 			"sha256", checkSHA256,

@@ -76,7 +76,7 @@ func (f *field) typeWords() string {
 	words := map[fieldKind]string{
 		fieldString: "string", fieldChoice: "word", fieldInt: "integer", fieldBool: "true or false",
 		fieldDuration: "duration", fieldSize: "size", fieldStart: "word or time", fieldStrings: "list of strings",
-		fieldBindings: "list or table of strings", fieldProperties: "table of properties", fieldParams: "table of values",
+		fieldBindings: "list or table of strings", fieldMarker: "word or table", fieldProperties: "table of properties", fieldParams: "table of values",
 	}[f.kind]
 	if r := f.bounds(); r != "" {
 		words += ", " + r

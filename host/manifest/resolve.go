@@ -18,6 +18,7 @@ func (d *decoder) resolve() {
 	d.repartitions()
 	d.distinctIDs()
 	d.modules()
+	d.admin()
 	if len(m.Handlers) == 0 {
 		d.report(CodeNoHandler, d.doc.place([]string{"handler"}).key, nil, "the manifest has no handler", "write [handler.ID] with a source")
 	}
@@ -26,6 +27,8 @@ func (d *decoder) resolve() {
 	for i := range m.Handlers {
 		d.handler(i, uses)
 	}
+	d.checkpoints(uses)
+	d.connectors()
 	d.usage(uses)
 	d.pipes()
 }
@@ -132,6 +135,31 @@ func (d *decoder) clusterOf(name string, path []string) int {
 		d.reportAt(CodeUnknownCluster, join(path, "kafka"), "there is no cluster "+quoteName(name), didYouMean(name, have, "clusters"))
 	}
 	return 0
+}
+
+// minToken is the shortest token that is not guessed.
+const minToken = 16
+
+// admin checks that whoever can reach the host over HTTP must show a token.
+func (d *decoder) admin() {
+	a := &d.m.Admin
+	at, token := []string{"admin", "http"}, []string{"admin", "token"}
+	if a.HTTP != "" && checkAddress(a.HTTP) == nil && !isLoopback(a.HTTP) && !d.written(token) {
+		d.reportAt(CodeAddress, at, quoteName(a.HTTP)+" is not a loopback address, and there is no token", `write token = "${file:...}" beside it, so that not everybody is answered who reaches it, or http = "127.0.0.1:9797"`)
+	}
+	if !d.written(token) || a.Token.Reveal() == "" {
+		return
+	}
+	n := d.doc.root.child("admin").child("token")
+	if !d.onlyReferences(n) {
+		d.report(CodeLiteralSecret, n.key, token, "the token stands in the manifest itself", `keep it outside: "${VAR}" or "${file:/run/secrets/...}"; it is never printed`)
+	}
+	if len(a.Token.Reveal()) < minToken && a.Token.Reveal() != redacted {
+		d.reportAt(CodeAdminToken, token, "the token is shorter than "+strconv.Itoa(minToken)+" characters", "take a random one: `openssl rand -hex 32`")
+	}
+	if a.HTTP == "" {
+		d.report(CodeAdminToken, n.key, token, "the token protects nothing: there is no [admin] http", `write http = "127.0.0.1:9797", or leave it out`)
+	}
 }
 
 // distinctIDs finds ids that a source or sink could not tell apart.

@@ -42,6 +42,7 @@ func (d *decoder) handler(i int, u *uses) {
 	d.pipe(h, path, u)
 	d.sinksOf(h, node, path, u)
 	d.cachesOf(h, node, path, u)
+	d.checkpointsOf(h)
 	d.onError(h, path, u)
 }
 
@@ -83,7 +84,7 @@ func (d *decoder) sources(h *Handler, node *node, path []string, u *uses) {
 		return
 	}
 	if len(written.children) == 0 {
-		d.report(CodeNoSource, written.val, path, "the handler "+quoteName(h.ID)+" has no source, so it would never run", "name a topic, a proxy, a repartition, a cache, a timer, a file or stdin")
+		d.report(CodeNoSource, written.val, path, "the handler "+quoteName(h.ID)+" has no source, so it would never run", "name a topic, a proxy, a repartition, a cache, a timer, a file, stdin or an http:/path")
 		return
 	}
 	seen := map[string]bool{}
@@ -164,17 +165,17 @@ func (d *decoder) sinksOf(h *Handler, node *node, path []string, u *uses) {
 		}
 		h.Sinks = append(h.Sinks, s)
 	}
-	h.adaptStdout()
+	h.adaptBare()
 }
 
-// adaptStdout lets a bare stdout print what the handler's other sinks take,
+// adaptBare lets sinks without a codec, such as stdout, have what the others take,
 // since a handler emits one form to every sink; without any, what its sources
 // give, since most of what is emitted comes from there.
-func (h *Handler) adaptStdout() {
+func (h *Handler) adaptBare() {
 	typed := func(c Codec) bool { return c.Repr() == ReprValue }
 	others, json := false, false
 	for _, s := range h.Sinks {
-		if s.Kind == EndpointStdout && s.bare() || s.Codec.Repr() == ReprAny {
+		if s.bare() || s.Codec.Repr() == ReprAny {
 			continue
 		}
 		others, json = true, json || typed(s.Codec)
@@ -183,7 +184,7 @@ func (h *Handler) adaptStdout() {
 		json = slices.ContainsFunc(h.Sources, func(e Endpoint) bool { return typed(e.Codec) })
 	}
 	for i := range h.Sinks {
-		if s := &h.Sinks[i]; s.Kind == EndpointStdout && s.bare() && json {
+		if s := &h.Sinks[i]; s.bare() && json {
 			s.Codec = CodecJSON
 		}
 	}
@@ -192,7 +193,7 @@ func (h *Handler) adaptStdout() {
 // resolveEndpoint turns a text into an endpoint with its index; ok is false
 // when that was reported to be impossible.
 func (d *decoder) resolveEndpoint(text string, path []string, s side) (Endpoint, bool) {
-	e, since, p := d.endpoint(text, s)
+	e, p := d.endpoint(text, s)
 	at := d.doc.place(path).val
 	e.Pos = at.pos()
 	subject := "the " + s.String() + " " + quoteName(text)
@@ -200,9 +201,6 @@ func (d *decoder) resolveEndpoint(text string, path []string, s side) (Endpoint,
 		subject = "the " + s.String()
 	}
 	switch {
-	case since > 0:
-		d.notYet(at, path, subject, "this version has ids of topics, proxies and repartitions, timer:, cache:, file:, stdin and stdout")
-		return e, false
 	case p != nil:
 		d.report(p.code, at, path, subject+" "+p.msg, p.hint)
 		return e, false

@@ -10,6 +10,7 @@ func (d *decoder) usage(u *uses) {
 		}
 	}
 	broken := u.brokenSources || u.brokenSink
+	d.connectorUsage(broken)
 	for i := range m.Proxies {
 		d.proxyUsage(m.Proxies[i].ID, u.proxyRead[i], u.proxyWritten[i], u)
 	}

@@ -100,6 +100,15 @@ func schemaField(f *field) map[string]any {
 			map[string]any{"type": "array", "items": texts},
 			map[string]any{"type": "object", "additionalProperties": texts},
 		}}
+	case fieldMarker:
+		texts := map[string]any{"type": "string"}
+		out = map[string]any{"anyOf": []any{
+			map[string]any{"enum": []string{markerTimestamp, markerCall}},
+			map[string]any{
+				"type": "object", "properties": map[string]any{"at": texts, "layout": texts},
+				"required": []string{"at"}, "additionalProperties": false,
+			},
+		}}
 	case fieldProperties, fieldParams:
 		out = map[string]any{"type": "object", "additionalProperties": map[string]any{
 			"type": []string{"string", "number", "boolean"},

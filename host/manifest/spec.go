@@ -95,17 +95,31 @@ func tableFields() []field {
 				}
 			},
 		},
-		repartitionField(), cacheField(), moduleField(), handlerField(), onChangeField(),
+		repartitionField(), cacheField(), moduleField(), handlerField(), checkpointField(), onChangeField(),
+		timerField(), fileField(), httpField(), webhookField(), customField(),
 		{
 			name: "admin", kind: fieldTable, help: "[admin] is where the running host answers besides its socket.",
 			sub: inside(func(m *Manifest) *Admin { return &m.Admin }),
-			table: &table{fields: []field{{
-				name: "http", kind: fieldString, defNote: "no HTTP", example: `"127.0.0.1:9797"`, check: checkLoopback,
-				help: "Address of metrics, health and status over HTTP. Loopback only. A unix socket in the state directory is there always.",
-				slot: textAt(func(a *Admin) *string { return &a.HTTP }),
-			}}},
+			table: &table{fields: []field{
+				{
+					name: "http", kind: fieldString, defNote: "no HTTP", example: `"127.0.0.1:9797"`, check: checkAddress,
+					help: "Address of metrics, health and status over HTTP: of loopback, or any with a token. A unix socket in the state directory is there always.",
+					slot: textAt(func(a *Admin) *string { return &a.HTTP }),
+				},
+				{
+					name: "token", kind: fieldString, defNote: "none", example: `"${file:/run/secrets/sliphost-token}"`, check: checkNotEmpty,
+					help: "What every request over HTTP must have as `Authorization: Bearer TOKEN`, at least 16 characters. With it other addresses than loopback are allowed, and caches are shown there too. It is never printed.",
+					slot: func(parent any) slot {
+						a := parent.(*Admin)
+						return slot{
+							get: func() any { return a.Token.String() },
+							set: func(v any) { a.Token = NewValue(v.(string), true) },
+						}
+					},
+				},
+			}},
 		},
-		checkpointField(), codecField(),
+		codecField(),
 	}
 }
 
@@ -327,8 +341,9 @@ func handlerField() field {
 				slot: at(func(h *Handler) *bindings { return &h.caches }),
 			},
 			{
-				name: "checkpoint", kind: fieldStrings, example: `["weather-first"]`, since: 3,
-				help: "Checkpoints the handler may call or is called by.",
+				name: "checkpoint", kind: fieldBindings, example: `["weather-first"]`,
+				help: "Checkpoints that the handler may tell markers, is called by, and gets records again from. A list binds checkpoints of the same names in the module; a table binds the module's names (left) to others.",
+				slot: at(func(h *Handler) *bindings { return &h.checkpoints }),
 			},
 			{
 				name: "params", kind: fieldParams, example: "{ minutes = 15 }",

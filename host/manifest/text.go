@@ -75,6 +75,9 @@ func lineOf(s span) string {
 // secret: passwords, private keys, tokens, client secrets.
 func secretName(text string) bool {
 	text = strings.ToLower(text)
+	if text == "token" {
+		return true
+	}
 	for _, word := range secretWords {
 		if strings.Contains(text, word) {
 			return true
@@ -83,9 +86,17 @@ func secretName(text string) bool {
 	return false
 }
 
+// userInfo says that text is an address with a password in it.
+func userInfo(text string) bool {
+	_, rest, ok := strings.Cut(text, "://")
+	rest, _, _ = strings.Cut(rest, "/")
+	name, _, at := strings.Cut(rest, "@")
+	return ok && at && strings.Contains(name, ":")
+}
+
 var secretWords = [...]string{
 	"password", "passwd", "passphrase", "secret", "token.value", "credential",
-	".pem", "private", "jaas", "oauthbearer.config", "api_key", "api-key", "apikey",
+	".pem", "private", "jaas", "oauthbearer.config", "api_key", "api-key", "apikey", "authorization",
 }
 
 // nearest returns the candidate that s is most likely a misspelling of, or "".

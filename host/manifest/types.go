@@ -40,6 +40,12 @@ type Manifest struct {
 	Handlers     []Handler
 	OnChange     OnChange
 	Admin        Admin
+	// Timers to Customs are the settings of sources and sinks outside Kafka.
+	Timers   []Timer
+	Files    []File
+	HTTP     HTTPServer
+	Webhooks []Webhook
+	Customs  []Custom
 	// Warnings are the findings that do not prevent a run, sorted by position.
 	Warnings Errors
 
@@ -162,6 +168,8 @@ const (
 	CodecRaw    Codec = "raw"
 	CodecString Codec = "string"
 	CodecJSON   Codec = "json"
+	// CodecCSV is for rows of files and standard input.
+	CodecCSV Codec = "csv"
 )
 
 // Repr is what a handler sees of a value.
@@ -294,6 +302,11 @@ const (
 	EndpointFile
 	EndpointStdin
 	EndpointStdout
+	// EndpointHTTP is a source that is posted to, EndpointWebhook a sink that
+	// posts, EndpointCustom what the program itself brings.
+	EndpointHTTP
+	EndpointWebhook
+	EndpointCustom
 	// EndpointCache is what handlers write to a kv or local cache, as a source.
 	EndpointCache
 )
@@ -306,14 +319,23 @@ type Endpoint struct {
 	// Index is the place in Topics, Proxies, Repartitions or Caches, -1 for other
 	// kinds.
 	Index int
-	// Path is a file's, joined with the manifest's directory.
+	// Path is a file's, joined with the manifest's directory, or that of a URL of
+	// this host.
 	Path string
-	// Interval is a timer's.
+	// Interval is a timer's, 0 with times; Timer, File, Webhook and Custom have the
+	// settings of their kinds, nil for others.
 	Interval time.Duration
+	Timer    *Timer
+	File     *File
+	Webhook  *Webhook
+	Custom   *Custom
 	// Codec is the topic's, or that of a file's or stream's lines.
 	Codec Codec
 	// Pos is where the manifest names the endpoint.
 	Pos Position
+
+	// bareCodec says that the manifest does not say the codec.
+	bareCodec bool
 }
 
 // Policy is what happens to a record whose handler failed.
@@ -358,6 +380,8 @@ const (
 
 // Admin is where the host answers HTTP.
 type Admin struct {
-	// HTTP is a loopback host:port, or "" for none.
+	// HTTP is a host:port, or "" for none; of loopback unless there is a Token.
 	HTTP string
+	// Token is what requests over HTTP must show, "" for nothing. It is secret.
+	Token Value
 }

@@ -51,6 +51,8 @@ type Dependency struct {
 	IdleAfter time.Duration
 	// Checks are the checks that a handler of the module makes itself.
 	Checks []CheckKind
+
+	checks []string
 }
 
 // Marker says where a record's marker is found.

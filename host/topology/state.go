@@ -103,13 +103,33 @@ func (b *builder) reach(source int) {
 		slices.Sort(users[c])
 		s.Shared = append(s.Shared, Shared{Cache: c, Handlers: slices.Compact(users[c])})
 	}
-	s.Lockstep = s.Shared != nil
-	if _, partitioned := b.cluster(&s.Endpoint); !partitioned && s.Caches != nil {
+	s.Lockstep = s.Shared != nil || b.sharesCheckpoint(source)
+	_, partitioned := b.cluster(&s.Endpoint)
+	if _, ticks := t.TimerHome(source); !partitioned && !ticks && s.Caches != nil {
 		c := s.Caches[0]
 		b.findings = append(b.findings, manifest.NewError(manifest.CodeNoPartition, s.Pos,
 			fmt.Sprintf("records of %q have no partition, but the handler %q keeps state by partition in the cache %q", s.Text, t.Handlers[users[c][0]].ID, b.m.Caches[c].ID),
 			"let a handler without a cache emit them into a [repartition.ID], and read that here"))
 	}
+}
+
+// TimerHome returns the first topic or repartition that the handler of a timer
+// reads as well: the timer ticks for each of its partitions. ok is false for a
+// source that is no timer, or whose handler reads nothing with partitions.
+func (t *Topology) TimerHome(source int) (home int, ok bool) {
+	s := &t.Sources[source]
+	if s.Kind != manifest.EndpointTimer {
+		return 0, false
+	}
+	for _, in := range t.Handlers[s.Readers[0].Handler].Inputs {
+		if in.Proxy {
+			continue
+		}
+		if k := t.Sources[in.Index].Kind; k == manifest.EndpointTopic || k == manifest.EndpointRepartition {
+			return in.Index, true
+		}
+	}
+	return 0, false
 }
 
 // subState fills in what a sub-topology knows about its caches and inputs.
@@ -221,6 +241,9 @@ func (b *builder) oneCluster() {
 		s := &t.Sources[i]
 		from, ok := b.cluster(&s.Endpoint)
 		why := fmt.Sprintf("records of %q come from the cluster %q", s.Text, b.clusterName(from))
+		if home, ticks := t.TimerHome(i); ticks {
+			from, ok = b.cluster(&t.Sources[home].Endpoint)
+		}
 		if !ok {
 			from = t.Home
 			why = fmt.Sprintf("records of %q go with those of the cluster %q", s.Text, b.clusterName(from))
@@ -261,4 +284,29 @@ func (b *builder) cacheNames(caches []int) string {
 		return "cache " + ids[0]
 	}
 	return "caches " + strings.Join(ids, ", ")
+}
+
+// sharesCheckpoint says whether several handlers, or one on several ways, tell
+// markers of a source's records to one checkpoint: they see what the others
+// told.
+func (b *builder) sharesCheckpoint(source int) bool {
+	s := &b.t.Sources[source]
+	calls := b.t.calls(source)
+	for i := range b.m.Checkpoints {
+		c := &b.m.Checkpoints[i]
+		said := c.Dependent.Marker.Kind == manifest.MarkerCall && c.Dependent.Source.Key() == s.Key()
+		for d := range c.Dependencies {
+			said = said || c.Dependencies[d].Marker.Kind == manifest.MarkerCall && c.Dependencies[d].Source.Key() == s.Key()
+		}
+		n := 0
+		for _, h := range calls {
+			if slices.ContainsFunc(b.m.Handlers[h].Checkpoints, func(k manifest.CheckpointBinding) bool { return k.CheckpointIndex == i }) {
+				n++
+			}
+		}
+		if said && n > 1 {
+			return true
+		}
+	}
+	return false
 }

@@ -59,6 +59,8 @@ type instance struct {
 	scans int
 	// swept is forgotten when what was removed may be back.
 	swept []sweep
+	// windows is memory for those that an update returns or finds.
+	windows []Window
 }
 
 // binding is one handler of the manifest.

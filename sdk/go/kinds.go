@@ -67,10 +67,7 @@ func runEvent(t *taker, in *instance, b *binding, msg []byte) {
 	c := &in.calls[in.callAt]
 	in.callAt++
 	c.b, c.source, c.headers, c.live = b, -1, nil, true
-	// The partition may not be known, so nothing is concluded from what was
-	// removed from windows before.
 	in.head, in.msg, in.left = abi.BatchHeader{Partition: -1}, nil, 0
-	in.swept = in.swept[:0]
 	in.arena.reset()
 	in.mapsUsed, in.scans, in.touched = 0, 0, false
 	var err error
@@ -80,6 +77,10 @@ func runEvent(t *taker, in *instance, b *binding, msg []byte) {
 		}
 	}
 	c.live = false
+	if in.head.Partition == -1 {
+		// Of which partition it was is not known.
+		in.swept = in.swept[:0]
+	}
 	if c.err != nil {
 		err, c.err = c.err, nil
 	}

@@ -36,23 +36,24 @@ func TestBorderIsWhereWindowsBeginToBeOpen(t *testing.T) {
 	for range 10_000 {
 		w := Tumbling{Size: 1 + r.Int64N(20), Grace: r.Int64N(30)}
 		now := r.Int64N(200) - 100
-		border := w.border(now)
+		sp := w.spans()
+		border := sp.border(now)
 		if expired := func(start int64) bool { return start+w.Size+w.Grace <= now }; expired(border) ||
 			!expired(border-w.Size) || border%w.Size != 0 {
 			t.Fatalf("seed %d: size %d grace %d now %d: border %d", seed, w.Size, w.Grace, now, border)
 		}
 	}
-	if b := (&Tumbling{Size: 10, Grace: math.MaxInt64}).border(-1); b != math.MinInt64+10 {
+	if b := (&spans{size: 10, step: 10, grace: math.MaxInt64}).border(-1); b != math.MinInt64+10 {
 		t.Errorf("border %d", b)
 	}
 }
 
 func TestWindowKeysAreInOrderOfTime(t *testing.T) {
 	in, _ := one(t, func(*Call, Record) error { return nil })
-	c, w := &Call{in: in}, &Tumbling{}
+	c := &Call{in: in}
 	var last []byte
 	for _, start := range []int64{math.MinInt64, -256, -255, -1, 0, 1, 255, 256, math.MaxInt64} {
-		key := w.key(c, start, []byte("k"))
+		key := windowKey(c, start, []byte("k"))
 		if bytes.Compare(last, key) >= 0 {
 			t.Errorf("%d is not above the one before", start)
 		}

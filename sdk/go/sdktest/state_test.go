@@ -156,19 +156,22 @@ var languages = map[string]func(t testing.TB, guest string) (path string){
 	},
 }
 
-func TestCasesOfTheGuestState(t *testing.T) {
-	all, err := cases.Load("testdata/state")
+func TestCasesOfTheGuestState(t *testing.T) { runCases(t, "state") }
+
+// runCases runs the cases of a guest over its modules in both languages.
+func runCases(t *testing.T, guest string) {
+	all, err := cases.Load("testdata/" + guest)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, lang := range slices.Sorted(maps.Keys(languages)) {
 		t.Run(lang, func(t *testing.T) {
-			path := languages[lang](t, "state")
+			path := languages[lang](t, guest)
 			for i := range all {
 				c := &all[i]
 				t.Run(c.Handler+"/"+c.Name, func(t *testing.T) {
 					cases.Run(t, c, func(t *testing.T, c *cases.Case) cases.Guest {
-						return startCase(t, lang+"-state", path, c)
+						return startCase(t, lang+"-"+guest, path, c)
 					})
 				})
 			}
@@ -244,15 +247,28 @@ func (g *compiledGuest) Send(records []cases.Record) []string {
 		s.times = append(s.times, r.Time)
 	}
 	g.offset += int64(len(records))
+	return g.deliver(msg, len(records))
+}
+
+func (g *compiledGuest) Advance(r *cases.Record) string {
+	s := g.state
+	at := max(r.Time, s.StreamTimeOf(r.Partition))
+	s.partition, s.times, s.begun, s.limited = r.Partition, []int64{at}, 0, map[int]bool{}
+	return g.deliver(abi.AppendAdvance(nil, &abi.Advance{Partition: r.Partition, StreamTime: at, Final: r.Final}), 1)[0]
+}
+
+// deliver hands over a message of n records.
+func (g *compiledGuest) deliver(msg []byte, n int) []string {
+	s := g.state
 	reply, err := g.run.run(0, msg)
 	if err != nil {
 		g.t.Fatal(err, g.run.stderr.String())
 	}
-	s.reach(len(records))
+	s.reach(n)
 	if s.End() {
-		s.limited[len(records)-1] = true
+		s.limited[n-1] = true
 	}
-	return g.outcomes(reply, len(records))
+	return g.outcomes(reply, n)
 }
 
 // outcomes reads a reply to n records.

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/sliphost/sliphost/abi"
@@ -134,12 +135,11 @@ func (s *Store) CacheScan(cache int32, request, buf []byte) int64 {
 	if !ok {
 		return abi.ResultInvalid
 	}
-	prefix := string(r.Prefix)
-	for lo < hi && t.keys[lo] < prefix {
-		lo++
-	}
-	for lo < hi && !strings.HasPrefix(t.keys[hi-1], prefix) {
-		hi--
+	if prefix := string(r.Prefix); prefix != "" {
+		first, _ := slices.BinarySearch(t.keys, prefix)
+		lo = max(lo, first)
+		behind := sort.Search(len(t.keys)-first, func(i int) bool { return !strings.HasPrefix(t.keys[first+i], prefix) })
+		hi = max(lo, min(hi, first+behind))
 	}
 	if r.Cursor != nil {
 		at, found := slices.BinarySearch(t.keys, string(r.Cursor))

@@ -44,7 +44,10 @@ type Record struct {
 	Partition  int32
 	// Repeated says that it stems from a record that stands for many.
 	Repeated bool
-	Outputs  []Output
+	// Advance says that it is no record but stream time that moved to Time, Final
+	// that no record follows.
+	Advance, Final bool
+	Outputs        []Output
 	// Code is that of the error, empty for none. An empty Message is any.
 	Code, Message string
 }
@@ -163,6 +166,8 @@ type jsonRecord struct {
 	Time      *int64               `json:"time"`
 	Partition int32                `json:"partition"`
 	Repeat    int                  `json:"repeat"`
+	Advance   *int64               `json:"advance"`
+	Final     bool                 `json:"final"`
 	Outputs   [][3]json.RawMessage `json:"outputs"`
 	Error     []string             `json:"error"`
 }
@@ -194,7 +199,10 @@ func (j *jsonCase) read() (c Case, err error) {
 }
 
 func (j *jsonRecord) read(number string) (r Record, err error) {
-	r = Record{Time: -1, Partition: j.Partition, Repeated: number != ""}
+	r = Record{Time: -1, Partition: j.Partition, Repeated: number != "", Advance: j.Advance != nil || j.Final, Final: j.Final}
+	if j.Advance != nil {
+		r.Time = *j.Advance
+	}
 	if j.Time != nil {
 		r.Time = *j.Time
 	}

@@ -134,10 +134,7 @@ impl Runtime {
         let kind = message_kind(message).unwrap_or(KIND_RECORDS);
         let call = &mut self.call;
         call.bound = bound;
-        // The partition may not be known, so nothing is concluded from what was
-        // removed from windows before.
         call.partition = -1;
-        call.swept.clear();
         call.reply.begin(0);
         if self.metered {
             abi::fuel_mark();
@@ -152,6 +149,10 @@ impl Runtime {
             if taken.is_err() || call.failure().is_some() {
                 break;
             }
+        }
+        if call.partition == -1 {
+            // Of which partition it was is not known.
+            call.swept.clear();
         }
         let result = match taken {
             Ok(false) if call.failure().is_none() => {

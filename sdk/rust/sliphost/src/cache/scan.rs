@@ -166,15 +166,18 @@ impl Scan {
         self.page.left = 0;
     }
 
-    /// Takes one page: its last entry, if it has any, and whether it is the last
-    /// page.
-    pub(crate) fn one_page(&mut self) -> Result<(Option<Entry>, bool)> {
+    /// Asks for the next page, and says whether it is the last one.
+    pub(crate) fn open_page(&mut self) -> Result<bool> {
         self.load()?;
-        let mut last = None;
-        while self.page.left > 0 {
-            last = Some(self.take_entry()?);
+        Ok(self.done)
+    }
+
+    /// The next entry of the page at hand.
+    pub(crate) fn next_of_page(&mut self) -> Result<Option<Entry>> {
+        if self.page.left <= 0 {
+            return Ok(None);
         }
-        Ok((last, self.done))
+        self.take_entry().map(Some)
     }
 
     /// Goes on at the least key that is not below `from`.

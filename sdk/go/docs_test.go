@@ -1,0 +1,36 @@
+package slip_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// TestDocsSnippets finds each Go snippet of the pages about time in a file that
+// is compiled.
+func TestDocsSnippets(t *testing.T) {
+	compiled, err := os.ReadFile("example_windows_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, page := range []string{"windows.md", "joins.md"} {
+		text, err := os.ReadFile("../../docs/" + page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		blocks := strings.Split(string(text), "```go\n")
+		for _, block := range blocks[1:] {
+			code, _, _ := strings.Cut(block, "```")
+			for _, part := range strings.Split(strings.TrimSpace(code), "\n\n") {
+				n++
+				if !strings.Contains(string(compiled), part) {
+					t.Errorf("%s: not in example_windows_test.go:\n%s", page, part)
+				}
+			}
+		}
+	}
+	if n < 8 {
+		t.Errorf("only %d snippets", n)
+	}
+}
