@@ -157,7 +157,9 @@ func (in *instance) tick(m api.Module) {
 // mark of the record before. So a guest that marks in a loop gains nothing.
 func (in *instance) settle(fuel, mark int64, now time.Duration) {
 	a := &in.account
-	a.used += a.last - fuel
+	took := a.last - fuel
+	a.last = fuel
+	a.used += took
 	if a.endless {
 		a.spent = a.used
 		return
@@ -180,7 +182,7 @@ func (in *instance) settle(fuel, mark int64, now time.Duration) {
 		a.marked = record
 		a.spent = mark - fuel
 	default:
-		a.spent += a.last - fuel
+		a.spent += took
 	}
 }
 
