@@ -272,7 +272,7 @@ func moduleField() field {
 						slot: intAt(func(l *Limits) *int64 { return &l.Memory }),
 					},
 					{
-						name: "fuel", kind: fieldInt, def: "1_000_000_000", min: 100_000, max: 1 << 50, example: "50_000_000",
+						name: "fuel", kind: fieldInt, def: "5_000_000_000", min: 100_000, max: 1 << 50, example: "50_000_000",
 						help: "Instructions that one record may cost; a record that needs more is tried once more in a fresh instance before on_error acts. Memory that is filled or copied counts as an instruction for each 16 bytes, a call into the host as 100 and one for each 8 bytes it names.",
 						slot: intAt(func(l *Limits) *int64 { return &l.Fuel }),
 					},

@@ -51,7 +51,7 @@ type Limits struct {
 	// and slot; the others are counted and the count is reported. Default 1,000.
 	LogLines int
 	// Fuel bounds what one record may cost, in instructions as package meter
-	// prices them; default 1,000,000,000. A record of a module that does not call
+	// prices them; default 5,000,000,000. A record of a module that does not call
 	// fuel_mark may also use what the records before it in its batch left. The
 	// key is fuel.
 	Fuel int64
@@ -70,7 +70,7 @@ const (
 	DefaultLogLines = 1000
 	DefaultMetrics  = 100_000
 
-	DefaultFuel          = 1_000_000_000
+	DefaultFuel          = 5_000_000_000
 	DefaultDeadline      = 5 * time.Second
 	DefaultBatchDeadline = 30 * time.Second
 )
