@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"math"
+	"path/filepath"
 	"runtime"
 	"runtime/metrics"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -336,4 +338,46 @@ func pauses() *metrics.Float64Histogram {
 	metrics.Read(s)
 	h := s[0].Value.Float64Histogram()
 	return &metrics.Float64Histogram{Counts: append([]uint64(nil), h.Counts...), Buckets: h.Buckets}
+}
+
+// BenchmarkMetering compares a module with and without metering in one run:
+// stretches of a few batches take turns, and of each the median counts, so
+// that a busy machine slows both alike.
+func BenchmarkMetering(b *testing.B) {
+	const n, stretch = 256, 8
+	for _, lang := range languages {
+		b.Run(lang, func(b *testing.B) {
+			var slots [2]*Slot
+			var times [2][]float64
+			for i := range slots {
+				m := loadGuest(b, Source{Name: lang, Path: filepath.Join(guestDir, lang+"-identity.wasm"), unmetered: i == 0})
+				slots[i] = openSlot(b, m, bound("identity"), Hooks{})
+				waitSpare(b, slots[i])
+			}
+			in := make([]input, n)
+			for i := range in {
+				in[i] = input{[]byte("key-1234"), []byte(strings.Repeat("v", 100)), nil}
+			}
+			head, records := encode(in)
+			for b.Loop() {
+				for i, s := range slots {
+					begin := time.Now()
+					for range stretch {
+						if _, _, err := s.Process(context.Background(), 0, n, head, records); err != nil {
+							b.Fatal(err)
+						}
+					}
+					times[i] = append(times[i], float64(time.Since(begin).Nanoseconds())/(stretch*n))
+				}
+			}
+			for i := range times {
+				slices.Sort(times[i])
+			}
+			plain, metered := times[0][len(times[0])/2], times[1][len(times[1])/2]
+			b.ReportMetric(plain, "ns/record")
+			b.ReportMetric(metered, "metered-ns/record")
+			b.ReportMetric(100*(metered/plain-1), "%")
+			b.ReportMetric(float64(slots[1].Fuel())/n, "fuel/record")
+		})
+	}
 }

@@ -37,8 +37,13 @@ func (r *rewriter) body(out []byte, n int) []byte {
 	switch {
 	case p.stack > 0:
 		out = r.takeStack(out, -p.stack)
-		out = r.charge(out, entry.cost)
-		out = r.testBoth(out)
+		if entry.gone {
+			out = appendOp(out, wasm.OpGlobalGet, r.fuel+globalStack)
+			out = r.below(out)
+		} else {
+			out = r.charge(out, entry.cost)
+			out = r.testBoth(out)
+		}
 		out = append(out, byte(wasm.OpBlock))
 		out = r.blockType(out, r.m.FuncType(uint32(n)+r.tick).Results)
 	case entry.test || entry.cost > 0:

@@ -2,10 +2,11 @@ package meter
 
 import "github.com/sliphost/sliphost/host/module/wasm"
 
-// A call takes from the global stack what its frame is estimated to need, if
-// it can be part of a cycle of calls, or if it is on top of a chain of calls
-// that needs much. What is called through a table may be anything that a table
-// may hold, so such calls go through one more node of the graph.
+// Every cycle of calls has to contain a function that takes from the global
+// stack. These are those that call through a table, since anything may be
+// behind it, and those that a walk along the calls meets while they are still
+// being walked. What remains is without cycles, and a chain of calls in it that
+// needs much stack is cut by one more.
 
 // frameBase is what a frame takes whatever it holds.
 const frameBase = 96
@@ -26,138 +27,55 @@ func (r *rewriter) frame(n int) int64 {
 	return size
 }
 
-func (r *rewriter) mention(fn uint32) {
-	if fn < r.tick {
-		return
-	}
-	if r.mentioned == nil {
-		r.mentioned = map[uint32]bool{}
-	}
-	r.mentioned[fn] = true
-}
+// visit is a function whose calls are being walked; at is the next one.
+type visit struct{ fn, at int }
 
-// depths fills in body.stack. It finds the strongly connected parts of the
-// graph of calls by Tarjan's algorithm, callees first.
-func (r *rewriter) depths() {
-	n := len(r.m.Bodies)
-	table := int32(n) // the node of the table
-	g := graph{r: r, index: make([]int32, n+1), low: make([]int32, n+1), on: make([]bool, n+1), need: make([]int64, n+1)}
-	for fn := range r.mentioned {
-		g.mentioned = append(g.mentioned, int32(fn-r.tick))
-	}
-	for v := range int32(n) {
-		if g.index[v] == 0 {
-			g.visit(v)
-		}
-	}
-	if g.index[table] == 0 {
-		g.visit(table)
-	}
-}
+const (
+	unseen = iota
+	walking
+	done
+)
 
-type graph struct {
-	r          *rewriter
-	mentioned  []int32
-	index, low []int32
-	on         []bool
-	stack      []int32
-	work       []visit
-	next       int32
-	// need is what a function takes without a charge of its own, callees
-	// included.
-	need []int64
-}
-
-// visit is a node in progress: at is the next of its callees.
-type visit struct {
-	node int32
-	at   int
-}
-
-// callee is the i-th function that node calls, -1 at the end.
-func (g *graph) callee(node int32, i int) int32 {
-	if int(node) == len(g.r.m.Bodies) {
-		if i < len(g.mentioned) {
-			return g.mentioned[i]
-		}
-		return -1
-	}
-	calls := g.r.calls[g.r.bodies[node].firstCall:g.r.bodies[node+1].firstCall]
-	if i < len(calls) {
-		return int32(calls[i] - g.r.tick)
-	}
-	if i == len(calls) && g.r.bodies[node].indirect {
-		return int32(len(g.r.m.Bodies))
-	}
-	return -1
-}
-
-func (g *graph) enter(v int32) {
-	g.next++
-	g.index[v], g.low[v] = g.next, g.next
-	g.stack = append(g.stack, v)
-	g.on[v] = true
-	g.work = append(g.work, visit{node: v})
-}
-
-func (g *graph) visit(root int32) {
-	g.enter(root)
-	for len(g.work) > 0 {
-		top := &g.work[len(g.work)-1]
-		v := top.node
-		if to := g.callee(v, top.at); to >= 0 {
-			top.at++
-			switch {
-			case g.index[to] == 0:
-				g.enter(to)
-			case g.on[to]:
-				g.low[v] = min(g.low[v], g.index[to])
-			}
+// order settles all functions, callees first, as far as there are no cycles.
+func (r *rewriter) order() {
+	state := make([]uint8, len(r.m.Bodies))
+	cut := make([]bool, len(r.m.Bodies))
+	need := make([]int64, len(r.m.Bodies))
+	var work []visit
+	for root := range state {
+		if state[root] != unseen {
 			continue
 		}
-		g.work = g.work[:len(g.work)-1]
-		if len(g.work) > 0 {
-			up := g.work[len(g.work)-1].node
-			g.low[up] = min(g.low[up], g.low[v])
-		}
-		if g.low[v] == g.index[v] {
-			g.part(v)
-		}
-	}
-}
-
-// part settles the strongly connected part that ends with v on the stack.
-func (g *graph) part(v int32) {
-	at := len(g.stack) - 1
-	for g.stack[at] != v {
-		at--
-	}
-	members := g.stack[at:]
-	g.stack = g.stack[:at]
-	for _, f := range members {
-		g.on[f] = false
-	}
-	for _, f := range members {
-		below, cycle := int64(0), len(members) > 1
-		for i := 0; ; i++ {
-			to := g.callee(f, i)
-			if to < 0 {
-				break
+		state[root] = walking
+		work = append(work[:0], visit{fn: root})
+		for len(work) > 0 {
+			top := &work[len(work)-1]
+			n, b := top.fn, &r.bodies[top.fn]
+			calls := r.calls[b.firstCall:r.bodies[n+1].firstCall]
+			if top.at < len(calls) {
+				to := int(calls[top.at].fn - r.tick)
+				top.at++
+				switch state[to] {
+				case unseen:
+					state[to] = walking
+					work = append(work, visit{fn: to})
+				case walking:
+					cut[to] = true
+				}
+				continue
 			}
-			cycle = cycle || to == f
-			below = max(below, g.need[to]) // 0 for members
-		}
-		if int(f) == len(g.r.m.Bodies) {
-			if !cycle {
-				g.need[f] = below
+			work = work[:len(work)-1]
+			below := int64(0)
+			for _, c := range calls {
+				below = max(below, need[c.fn-r.tick])
 			}
-			continue
-		}
-		all := g.r.frame(int(f)) + below
-		if cycle || all > chain {
-			g.r.bodies[f].stack = all
-		} else {
-			g.need[f] = all
+			if all := r.frame(n) + below; cut[n] || b.indirect || all > chain {
+				b.stack = all
+			} else {
+				need[n] = all
+			}
+			state[n] = done
+			r.settle(n)
 		}
 	}
 }

@@ -92,7 +92,7 @@ func Rewrite(m *wasm.Module, o Options) (*Result, error) {
 	r.plan()
 	r.elements()
 	r.globals()
-	r.depths()
+	r.order()
 	r.code()
 	r.names()
 	out := r.assemble()
@@ -139,12 +139,8 @@ type rewriter struct {
 	edits    []edit
 	segments []segment
 	bodies   []body
-	calls    []uint32
+	calls    []call
 	labels   []label
-	// mentioned are the functions that a table may hold, by their index in the
-	// original.
-	mentioned map[uint32]bool
-
 	// types are added behind the original's; helpers are the functions added,
 	// by their place among them.
 	types   []wasm.FuncType
@@ -162,9 +158,21 @@ type body struct {
 	// one's begin.
 	firstEdit, firstSegment, firstCall int
 	instructions                       int
-	indirect, loops                    bool
+	indirect, loops, marks             bool
+	// straight says that nothing but straight code comes before a loop.
+	straight bool
 	// stack is what it takes from the global stack, 0 for nothing.
 	stack int64
+	// work is an upper bound of the price of a call up to the next test in it.
+	// free functions are paid for by their callers, tested ones test fuel.
+	work         int64
+	free, tested bool
+}
+
+// call is the call of a function of the module in a segment.
+type call struct {
+	fn      uint32
+	segment int32
 }
 
 // shift is a function's index in the rewritten module.

@@ -26,9 +26,13 @@ const (
 	foldTotal = 48
 )
 
-// leafCost is the price up to which a function without calls and loops is
-// charged and not tested: its callers have a test of their own sooner.
-const leafCost = 96
+// A function whose work, with what it calls, is at most freeCost is not
+// touched: its callers pay for it. One of at most smallCost is charged and not
+// tested: its callers have a test of their own soon enough.
+const (
+	freeCost  = 24
+	smallCost = 256
+)
 
 // edit is one change of a body, in the order of the file. What stands from at
 // to end is replaced.
@@ -95,10 +99,26 @@ func (r *rewriter) planBody(n int) {
 		b.instructions++
 		p.instruction(in)
 	}
+	b.straight = p.straight
+}
+
+// settle decides what is charged and tested where in a body, once the
+// functions it calls are settled.
+func (r *rewriter) settle(n int) {
+	b, next := &r.bodies[n], &r.bodies[n+1]
+	segments := r.segments[b.firstSegment:next.firstSegment]
+	for _, c := range r.calls[b.firstCall:next.firstCall] {
+		callee := &r.bodies[c.fn-r.tick]
+		if callee.free {
+			r.segments[c.segment].cost += callee.work
+		} else if !callee.tested {
+			b.work += callee.work
+		}
+	}
 	// Children come after their parents.
-	segments := r.segments[b.firstSegment:]
 	for i := len(segments) - 1; i > 0; i-- {
 		s := &segments[i]
+		b.work += s.cost
 		if s.test || s.parent < 0 {
 			continue
 		}
@@ -109,15 +129,37 @@ func (r *rewriter) planBody(n int) {
 			s.gone = true
 		}
 	}
-	if !b.loops && !b.indirect && len(r.calls) == b.firstCall {
-		total := int64(0)
-		for i := range segments {
-			if !segments[i].gone {
-				total += segments[i].cost
-			}
-		}
-		segments[0].test = total > leafCost
+	if b.work += segments[0].cost - segments[0].folded; b.loops || b.stack > 0 {
+		r.mergeEntry(b, segments)
 	}
+	if b.stack > 0 {
+		b.tested = true
+		return
+	}
+	if b.free = !b.loops && b.work <= freeCost && !b.marks; b.free {
+		for i := range segments {
+			segments[i].gone = true
+		}
+		segments[0].test = false
+		return
+	}
+	b.tested = b.work > smallCost
+	segments[0].test = segments[0].test && b.tested
+}
+
+// mergeEntry moves what is charged at the beginning of a function to the head
+// of a loop that it leads to in any case: Go's functions are loops as a whole.
+// The little that comes before is charged at each turn.
+func (r *rewriter) mergeEntry(b *body, segments []segment) {
+	if len(segments) < 2 || !segments[1].test || !b.straight {
+		return
+	}
+	entry := &segments[0]
+	if entry.cost > foldTotal {
+		return
+	}
+	segments[1].cost += entry.cost
+	entry.cost, entry.test, entry.gone = 0, false, true
 }
 
 // planner goes through one body.
@@ -126,6 +168,8 @@ type planner struct {
 	b    *body
 	cur  int32
 	dead bool
+	// straight says that no branch comes before the first loop.
+	straight, branched bool
 }
 
 // begin opens a segment at an offset and makes it the current one.
@@ -159,9 +203,10 @@ func (p *planner) instruction(in *wasm.Instr) {
 	case wasm.OpBr, wasm.OpBrIf, wasm.OpBrTable, wasm.OpReturn, wasm.OpUnreachable:
 		p.branch(in)
 	case wasm.OpCall:
+		p.branched = true
 		switch {
 		case in.A == p.r.mark:
-			p.r.marks = true
+			p.r.marks, p.b.marks = true, true
 			p.edit(in, editMark, 0)
 			if !p.dead {
 				// What follows is the next record's.
@@ -169,13 +214,15 @@ func (p *planner) instruction(in *wasm.Instr) {
 			}
 			return
 		case in.A >= p.r.tick:
-			p.r.calls = append(p.r.calls, in.A)
+			if !p.dead {
+				p.r.calls = append(p.r.calls, call{in.A, p.cur})
+			}
 		}
 		p.edit(in, editCall, p.r.shift(in.A))
 	case wasm.OpCallIndirect:
+		p.branched = true
 		p.b.indirect = true
 	case wasm.OpRefFunc:
-		p.r.mention(in.A)
 		p.edit(in, editRef, p.r.shift(in.A))
 	case wasm.OpMemoryFill:
 		p.help(in, helpFill)
@@ -196,6 +243,9 @@ func (p *planner) block(in *wasm.Instr) {
 	case wasm.OpBlock, wasm.OpLoop, wasm.OpIf:
 		l := label{reach: len(r.labels), loop: in.Op == wasm.OpLoop, dead: p.dead, outside: p.cur, head: -1}
 		if !p.dead && in.Op != wasm.OpBlock {
+			if l.loop && p.r.isSecond(p.b) && !p.branched {
+				p.straight = true
+			}
 			p.begin(in.End, segment{parent: l.outside, test: l.loop})
 			l.head = p.cur
 		}
@@ -229,7 +279,11 @@ func (p *planner) block(in *wasm.Instr) {
 	}
 }
 
+// isSecond says whether the next segment is the second of a body.
+func (r *rewriter) isSecond(b *body) bool { return len(r.segments) == b.firstSegment+1 }
+
 func (p *planner) branch(in *wasm.Instr) {
+	p.branched = true
 	if in.Op == wasm.OpReturn {
 		p.edit(in, editReturn, uint32(len(p.r.labels)-1))
 	}
@@ -276,7 +330,7 @@ var prices = func() (t [256]uint8) {
 	for _, op := range []wasm.Op{wasm.OpNop, wasm.OpBlock, wasm.OpLoop, wasm.OpElse, wasm.OpEnd, wasm.OpDrop} {
 		t[op] = 0
 	}
-	t[wasm.OpCall], t[wasm.OpCallIndirect], t[wasm.OpBrTable] = 4, 8, 2
+	t[wasm.OpCall], t[wasm.OpCallIndirect], t[wasm.OpBrTable] = 4, 8+freeCost, 2
 	t[wasm.OpMemoryGrow] = 100
 	for _, from := range []wasm.Op{0x6d, 0x7f} { // i32 and i64: div_s, div_u, rem_s, rem_u
 		for op := from; op < from+4; op++ {

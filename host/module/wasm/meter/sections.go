@@ -60,7 +60,6 @@ func (c *cursor) copyU32() uint32 {
 // function takes over a function's index, shifted.
 func (c *cursor) function() {
 	fn := c.u32()
-	c.r.mention(fn)
 	c.out = appendU32(c.out, c.r.shift(fn))
 }
 
@@ -73,7 +72,6 @@ func (c *cursor) constant() {
 		}
 		c.off = in.End
 		if in.Op == wasm.OpRefFunc {
-			c.r.mention(in.A)
 			c.out = appendOp(c.out, wasm.OpRefFunc, c.r.shift(in.A))
 			continue
 		}
