@@ -14,24 +14,36 @@ type segment struct {
 	test bool
 	// folded is the price taken over from children.
 	folded int64
+	// likely says that it mostly runs when its parent does: it follows an if that
+	// may leave, or a conditional branch.
+	likely bool
 	// gone says that the parent took over the price.
 	gone bool
 }
 
 // foldCost and foldTotal bound the price of a segment that is charged with its
 // parent, and of all that one parent takes over: what is charged for code that
-// does not run.
+// does not run. likelyCost is the bound for those that mostly do. Each charge is
+// a load, an addition and a store, one after the other: without folding, a batch
+// of small records takes a Rust guest 22 % longer, so 14 %. With bounds ten times
+// as high a Go guest pays 17 % instead of 35 %, but its fuel no longer says what
+// it does: it is charged twelve times that, being a loop around a br_table.
 const (
-	foldCost  = 12
-	foldTotal = 48
+	foldCost   = 24
+	foldTotal  = 96
+	likelyCost = 1000
 )
+
+// entryCost is the most that is charged at each turn of a loop for what comes
+// once before it.
+const entryCost = 8
 
 // A function whose work, with what it calls, is at most freeCost is not
 // touched: its callers pay for it. One of at most smallCost is charged and not
 // tested: its callers have a test of their own soon enough.
 const (
-	freeCost  = 24
-	smallCost = 256
+	freeCost  = 128
+	smallCost = 512
 )
 
 // edit is one change of a body, in the order of the file. What stands from at
@@ -57,7 +69,7 @@ const (
 
 // label is an open block.
 type label struct {
-	loop bool
+	loop, choice bool
 	// targeted says that a branch leads to it. reach is the outermost label that
 	// a branch inside leads to: beyond the own one, what follows the block may be
 	// passed over.
@@ -123,11 +135,16 @@ func (r *rewriter) settle(n int) {
 			continue
 		}
 		parent := &r.segments[s.parent]
-		if s.cost <= foldCost && parent.folded+s.cost <= foldTotal {
+		switch {
+		case s.likely && s.cost <= likelyCost:
+			parent.cost += s.cost
+		case s.cost <= foldCost && parent.folded+s.cost <= foldTotal:
 			parent.cost += s.cost
 			parent.folded += s.cost
-			s.gone = true
+		default:
+			continue
 		}
+		s.gone = true
 	}
 	if b.work += segments[0].cost - segments[0].folded; b.loops || b.stack > 0 {
 		r.mergeEntry(b, segments)
@@ -155,7 +172,7 @@ func (r *rewriter) mergeEntry(b *body, segments []segment) {
 		return
 	}
 	entry := &segments[0]
-	if entry.cost > foldTotal {
+	if entry.cost > entryCost {
 		return
 	}
 	segments[1].cost += entry.cost
@@ -241,7 +258,7 @@ func (p *planner) block(in *wasm.Instr) {
 	r := p.r
 	switch in.Op {
 	case wasm.OpBlock, wasm.OpLoop, wasm.OpIf:
-		l := label{reach: len(r.labels), loop: in.Op == wasm.OpLoop, dead: p.dead, outside: p.cur, head: -1}
+		l := label{reach: len(r.labels), loop: in.Op == wasm.OpLoop, choice: in.Op == wasm.OpIf, dead: p.dead, outside: p.cur, head: -1}
 		if !p.dead && in.Op != wasm.OpBlock {
 			if l.loop && p.r.isSecond(p.b) && !p.branched {
 				p.straight = true
@@ -274,7 +291,7 @@ func (p *planner) block(in *wasm.Instr) {
 			}
 		}
 		if p.cur = l.outside; l.reach < len(r.labels) {
-			p.begin(in.End, segment{parent: l.outside})
+			p.begin(in.End, segment{parent: l.outside, likely: l.choice})
 		}
 	}
 }
@@ -301,7 +318,7 @@ func (p *planner) branch(in *wasm.Instr) {
 		p.to(uint32(len(p.r.labels) - 1))
 	}
 	if p.dead = in.Op != wasm.OpBrIf; !p.dead {
-		p.begin(in.End, segment{parent: p.cur})
+		p.begin(in.End, segment{parent: p.cur, likely: true})
 	}
 }
 
