@@ -171,6 +171,12 @@ func TestTheLastAdvanceComesOnce(t *testing.T) {
 		}
 		wantLines(t, "calls", a.calls(), "advance 20 20 true")
 		wantLines(t, "out", a.out(), "a @10", "b @20", "advance 20 20 true @20")
+		// A run that another one follows has no last advance.
+		h = a.host(t, Options{UntilIdle: true, GoesOn: true})
+		if err := endsWithin(t, h, start(h), time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		wantLines(t, "calls", a.calls(), "advance 20 20 false")
 		// A run without a record: the stream time is the committed one, which its
 		// new owner tells first.
 		h = a.host(t, Options{UntilIdle: true})

@@ -1,9 +1,12 @@
 package host
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/sliphost/sliphost/abi"
+	"github.com/sliphost/sliphost/host/codec"
 )
 
 // batch is a stretch of records of one source and partition in the form the
@@ -20,6 +23,9 @@ type batch struct {
 	roots []int32
 	// bad lists the records that could not be decoded, by position.
 	bad []badRecord
+	// waits is why the records behind the last position could not be decoded yet;
+	// nil if there are none.
+	waits error
 	// wire and wireStarts are the records as they came, where that differs from
 	// buf.
 	wire       []byte
@@ -79,7 +85,7 @@ func (b *batch) reset(src *Source, head abi.BatchHeader) {
 	b.buf, b.own = nil, b.own[:0]
 	b.starts = append(b.starts[:0], 0)
 	b.roots = b.roots[:0]
-	b.bad = b.bad[:0]
+	b.bad, b.waits = b.bad[:0], nil
 	b.wire = nil
 	b.wireStarts = b.wireStarts[:0]
 	b.recPos = -1
@@ -168,14 +174,16 @@ func (b *batch) load(src *Source, head abi.BatchHeader, wire []byte) {
 	b.wire = wire
 	b.starts, b.wireStarts = append(b.wireStarts[:0], 0), b.starts
 	for pos := range int(head.Count) {
-		b.decode(pos)
+		if b.decode(pos); b.waits != nil {
+			break
+		}
 		b.starts = append(b.starts, len(b.own))
 	}
 	b.buf = b.own
 }
 
 // decode appends record pos in the guest's form to own, or notes why it
-// cannot.
+// cannot: for good, or for want of something that is not there now.
 func (b *batch) decode(pos int) {
 	var rec abi.Record
 	r := abi.NewReader(b.wire[b.wireStarts[pos]:b.wireStarts[pos+1]])
@@ -193,6 +201,11 @@ func (b *batch) decode(pos int) {
 	}
 	if err != nil {
 		b.own = out[:start]
+		var unavailable *codec.Unavailable
+		if errors.As(err, &unavailable) {
+			b.waits = fmt.Errorf("%s: %w", what, err)
+			return
+		}
 		b.bad = append(b.bad, badRecord{pos, what + ": " + err.Error()})
 		return
 	}

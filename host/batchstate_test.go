@@ -59,7 +59,7 @@ func batchRun(t *testing.T, seed uint64, size int) (all []string) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
 	defer cancel()
 	if err := h.Run(ctx); err != nil {
-		t.Error(err)
+		t.Errorf("SLIPHOST_SEED=%d: batches of %d: %v", seed, size, err)
 	}
 	byKey := map[string][]string{} // of d, which sees two partitions
 	for _, topic := range []string{"out", "out2", "out3", "out4", "dead"} {

@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -16,6 +17,8 @@ type asking struct {
 	g      *guard
 	source int
 	action checkpoint.Action
+	// careful says that outputs were refused before.
+	careful bool
 	// advance is what handlers are told if the call is about stream time and no
 	// checkpoint.
 	advance *abi.Advance
@@ -51,10 +54,13 @@ func (w *worker) border(ctx context.Context, now time.Time) error {
 		}
 		g.in.due = time.Time{}
 		crashpoint.At("checkpoint-before-action")
-		if err := w.act(ctx, g, now); err != nil {
+		carry := w.act
+		if g.refused >= carefulAfter {
+			carry = w.actCarefully
+		}
+		if err := carry(ctx, g, now); err != nil {
 			return err
 		}
-		w.uncommitted, w.full, g.in.task.changed = true, true, true
 		if err := w.throttle(g.in); err != nil {
 			return err
 		}
@@ -87,8 +93,11 @@ func (w *worker) afterRun(ctx context.Context) error {
 
 // act carries out the actions of one machine, as far as handlers allow.
 func (w *worker) act(ctx context.Context, g *guard, now time.Time) error {
+	g.acted = true
+	w.uncommitted, w.full, g.in.task.changed = true, true, true
 	spec := g.machine.Spec()
 	plan := &w.plan.Checkpoints[g.checkpoint]
+	careful := g.refused >= carefulAfter
 	for {
 		next, ok := g.machine.Next()
 		if !ok {
@@ -102,26 +111,41 @@ func (w *worker) act(ctx context.Context, g *guard, now time.Time) error {
 		switch a.Kind {
 		case checkpoint.ActionPause:
 			g.since = now
-			w.stats.checkpoints.pauses.Add(1)
+			w.stats.checkpoints[g.checkpoint].pauses.Add(1)
 		case checkpoint.ActionResume:
-			w.stats.checkpoints.paused.Add(int64(now.Sub(g.since)))
-			g.tooLong, g.in.stopped = false, nil
+			w.stats.checkpoints[g.checkpoint].paused.Add(int64(now.Sub(g.since)))
+			g.tooLong = nil
+			if a.Everyone {
+				for _, other := range g.in.guards {
+					other.machine.Open()
+				}
+			}
 			log.Info("the dependent goes on", "next", g.in.next)
 		case checkpoint.ActionDowntime:
-			w.stats.checkpoints.downtimes.Add(1)
 			log.Warn("a dependency is down", "behind", time.Duration(a.DowntimeMs)*time.Millisecond, "marker", markerText(a.DependencyMarker), "dependent", markerText(a.DependentMarker), "paused", g.machine.Held())
-			if done, err := w.call(ctx, g, plan.Downtime, a); err != nil || !done {
+			done, failed, err := w.call(ctx, g, plan.Downtime, a)
+			if err != nil || !done {
+				g.acted = false
 				return err
 			}
+			w.stats.checkpoints[g.checkpoint].downtimes.Add(1)
+			if failed {
+				g.machine.Failed()
+				if careful {
+					return nil
+				}
+				continue
+			}
 		case checkpoint.ActionRecovery:
-			w.stats.checkpoints.recoveries.Add(1)
 			log.Info("a dependency has recovered", "marker", markerText(a.DependencyMarker), "dependent", markerText(a.DependentMarker))
 			if a.Call {
 				crashpoint.At("checkpoint-before-recovery")
-				if done, err := w.call(ctx, g, plan.Recovery, a); err != nil || !done {
+				if done, _, err := w.call(ctx, g, plan.Recovery, a); err != nil || !done {
+					g.acted = false
 					return err
 				}
 			}
+			w.stats.checkpoints[g.checkpoint].recoveries.Add(1)
 		case checkpoint.ActionSeek:
 			for _, p := range a.Positions {
 				if p.Partition != g.in.partition {
@@ -134,25 +158,62 @@ func (w *worker) act(ctx context.Context, g *guard, now time.Time) error {
 		case checkpoint.ActionMaxPause:
 			held := time.Duration(a.HeldMs) * time.Millisecond
 			if spec.MaxPausePolicy == checkpoint.PauseFail {
-				g.tooLong = true
-				g.in.stopped = fmt.Errorf("%w; it has waited for %s, max_pause is %s", g.in.heldBy(), held, spec.MaxPause)
-				log.Error("partition stopped", "error", g.in.stopped)
+				g.tooLong = fmt.Errorf("%w; it has waited for %s, max_pause is %s", g.held(), held, spec.MaxPause)
+				log.Error("partition stopped", "error", g.tooLong)
 			} else {
 				log.Warn("the dependent has waited for max_pause and goes on without its dependencies", "waited", held)
 			}
 		}
 		g.machine.Done()
+		if careful && (a.Kind == checkpoint.ActionDowntime || a.Kind == checkpoint.ActionRecovery) {
+			return nil // each call is a commit's only one
+		}
+	}
+}
+
+// actCarefully carries the actions of one machine out in a commit of their own,
+// because outputs of them were refused: so the call is known that they are of,
+// and its handler's policy acts. Nothing else is uncommitted.
+func (w *worker) actCarefully(ctx context.Context, g *guard, now time.Time) error {
+	in := g.in
+	refusals := map[callKey]string{}
+	stopped, tries := in.stopped, in.tries
+	for try := 1; ; try++ {
+		if err := w.act(ctx, g, now); err != nil {
+			return err
+		}
+		err := w.settleAlone(ctx)
+		if err == nil || ctx.Err() != nil || isFatal(err) {
+			return err
+		}
+		key, known := w.guilty(err)
+		if err := w.rollback(ctx, err); err != nil {
+			return err
+		}
+		at := in.rewind()
+		in.stopped, in.tries = stopped, tries
+		if in.connector != nil {
+			in.backlog.copyFrom(&in.kept)
+		} else if err := w.consumer.Seek(in.kafka, at); err != nil {
+			return err
+		}
+		if !known || try == carefulTries {
+			w.holdInput(in, &hold{reason: err, stopped: true})
+			return nil
+		}
+		refusals[key] = err.Error()
+		in.refusals = maps.Clone(refusals)
 	}
 }
 
 // call hands an action to the handlers that take it; done is false when one of
-// them has to be asked again.
-func (w *worker) call(ctx context.Context, g *guard, source int, a checkpoint.Action) (done bool, err error) {
+// them has to be asked again, failed says that one did and its policy goes on.
+func (w *worker) call(ctx context.Context, g *guard, source int, a checkpoint.Action) (done, failed bool, err error) {
 	if source < 0 {
-		return true, nil
+		return true, false, nil
 	}
 	in := g.in
-	w.asking = &asking{g: g, source: source, action: a}
+	w.asking = &asking{g: g, source: source, action: a, careful: g.refused >= carefulAfter}
 	w.checkpoints.seeks = w.checkpoints.seeks[:0]
 	head := abi.BatchHeader{
 		Kind: w.plan.Sources[source].Batch, Partition: in.partition,
@@ -161,23 +222,26 @@ func (w *worker) call(ctx context.Context, g *guard, source int, a checkpoint.Ac
 	n, h, err := w.dispatch(ctx, in, head, abi.AppendRecord(nil, 0, 0, nil, nil, nil))
 	w.asking = nil
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	if h != nil {
 		w.holdInput(in, h)
 	}
 	if n == 0 {
-		return false, nil
+		return false, false, nil
+	}
+	for i := range w.plan.Sources[source].Handlers {
+		failed = failed || slices.ContainsFunc(w.batches[source].calls[i].effects, func(e effect) bool { return e.settled != nil })
 	}
 	w.passed(in)
 	for _, s := range slices.Clone(w.checkpoints.seeks) {
 		if err := w.seekInput(ctx, s.g, s.offset); err != nil {
-			return false, err
+			return false, false, err
 		}
 		s.g.machine.Rewind(abi.Position{Source: int32(in.source), Partition: in.partition, Offset: in.next})
 	}
 	w.checkpoints.seeks = w.checkpoints.seeks[:0]
-	return true, nil
+	return true, failed, nil
 }
 
 // message is what a handler is told about the call under way, nil if it is not

@@ -12,8 +12,8 @@ import (
 const carefulAfter = 2
 
 // carefulTries bounds how often one record is run to find which of its calls
-// has the output that is refused.
-const carefulTries = 4
+// have outputs that are refused. Each try finds one.
+const carefulTries = 1024
 
 // processCarefully runs records one by one, each with a flush of its own (with
 // caches or exactly-once, a commit of its own), so that a refused output is known
@@ -30,7 +30,8 @@ func (w *worker) processCarefully(ctx context.Context, in *input, run *abi.Run, 
 		w.fail(err)
 		return 0, ctx.Err()
 	}
-	for at := 0; done < int(run.Count) && !in.held() && !w.drain.Load(); {
+	at := 0
+	for done < int(run.Count) && in.next < in.careful && !in.held() && !w.drain.Load() {
 		size := prefixBytes(wire[at:], 1)
 		one := *run
 		one.Count = 1
@@ -42,7 +43,22 @@ func (w *worker) processCarefully(ctx context.Context, in *input, run *abi.Run, 
 		at += size
 		done++
 	}
+	if rest := run.Count - int32(done); rest > 0 && in.next >= in.careful && !in.held() && !w.drain.Load() {
+		// What the search was for is behind: the rest need not be alone.
+		one := *run
+		one.Count = rest
+		n, err := w.processBatch(ctx, in, &one, wire[at:])
+		return done + n, err
+	}
 	return done, nil
+}
+
+// careful says that the run that begins is to be watched for refused outputs.
+func (w *worker) careful(in *input) bool {
+	if w.asking != nil {
+		return w.asking.careful
+	}
+	return in.next < in.careful
 }
 
 func (w *worker) processAlone(ctx context.Context, in *input, run *abi.Run, wire []byte) (int, error) {
@@ -65,7 +81,7 @@ func (w *worker) processAlone(ctx context.Context, in *input, run *abi.Run, wire
 		if err := w.rollback(ctx, err); err != nil {
 			return 0, err
 		}
-		if !known || try == carefulTries {
+		if _, again := in.refusals[key]; !known || again || try == carefulTries {
 			w.holdInput(in, &hold{reason: err, stopped: true})
 			return 0, nil
 		}

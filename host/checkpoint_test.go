@@ -30,6 +30,10 @@ type cpApp struct {
 	// onRecovery is what the handler's recovery call does.
 	onRecovery func(st module.State, m *abi.Recovery)
 	calls      bool
+	// fails says that a call fails, emits what it emits, and check answers one.
+	fails func(abi.Kind) error
+	emits string
+	check func(*abi.Check) []byte
 }
 
 func newCPApp(exactlyOnce bool, spec checkpoint.Spec, calls bool) *cpApp {
@@ -91,7 +95,12 @@ func clockOf(m abi.Marker) string { return time.UnixMilli(m.Int).UTC().Format("1
 
 func (a *cpApp) produce(t *testing.T, topic string, hhmm int) {
 	t.Helper()
-	if _, err := a.b.Produce(hosttest.Record{Topic: topic, Timestamp: at(hhmm), Value: []byte("x")}); err != nil {
+	a.produceIn(t, topic, 0, hhmm)
+}
+
+func (a *cpApp) produceIn(t *testing.T, topic string, partition int32, hhmm int) {
+	t.Helper()
+	if _, err := a.b.Produce(hosttest.Record{Topic: topic, Partition: partition, Timestamp: at(hhmm), Value: []byte("x")}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -112,7 +121,13 @@ func (f *cpInvoker) Process(ctx context.Context, handler, count int32, head, rec
 			return nil, 0, err
 		}
 		f.a.note("down %s %s>%s %ds", m.Dependency, clockOf(m.DependentMarker), clockOf(m.DependencyMarker), m.DowntimeMs/1000)
-		return abi.AppendResult(nil, 0, abi.StatusOK, 0), 1, nil
+		return f.a.result(abi.KindDowntime), 1, nil
+	case abi.KindCheck:
+		m, err := abi.ReadCheck(head)
+		if err != nil {
+			return nil, 0, err
+		}
+		return f.a.check(&m), 1, nil
 	case abi.KindRecovery:
 		m, err := abi.ReadRecovery(head)
 		if err != nil {
@@ -122,11 +137,24 @@ func (f *cpInvoker) Process(ctx context.Context, handler, count int32, head, rec
 		if f.a.onRecovery != nil {
 			f.a.onRecovery(f.state, &m)
 		}
-		return abi.AppendResult(nil, 0, abi.StatusOK, 0), 1, nil
+		return f.a.result(abi.KindRecovery), 1, nil
 	case abi.KindReplayed:
 		f.a.note("replay")
 	}
 	return f.statefulInvoker.Process(ctx, handler, count, head, records)
+}
+
+// result is what a call comes back with.
+func (a *cpApp) result(kind abi.Kind) []byte {
+	if a.fails != nil {
+		if err := a.fails(kind); err != nil {
+			return abi.AppendResultError(nil, 0, abi.CodeFailed, err.Error(), 0)
+		}
+	}
+	if a.emits == "" {
+		return abi.AppendResult(nil, 0, abi.StatusOK, 0)
+	}
+	return abi.AppendOutput(abi.AppendResult(nil, 0, abi.StatusOK, 1), &abi.Output{Sink: abi.EverySink, Value: []byte(a.emits)})
 }
 
 func (a *cpApp) host(t *testing.T, id string, workers int) *Host {
@@ -168,7 +196,11 @@ func (a *cpApp) host(t *testing.T, id string, workers int) *Host {
 				return nil
 			}
 		}
-		return &cpInvoker{statefulInvoker{funcs: []statefulFunc{record("weather"), record("bound"), record("other")}, state: st}, a}, nil
+		front := func(c *fakeCall, rec *abi.Record) error {
+			c.emit(abi.Output{Sink: abi.EverySink, Value: rec.Value})
+			return nil
+		}
+		return &cpInvoker{statefulInvoker{funcs: []statefulFunc{record("weather"), record("bound"), record("other"), front}, state: st}, a}, nil
 	}
 	return New(a.plan, Options{CommitInterval: 20 * time.Millisecond}, make([]int, workers), 0, bk, discard)
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -56,12 +57,24 @@ type guard struct {
 	// told; committed are those of the last commit.
 	seen, committed map[feedKey]abi.Marker
 	since           time.Time // since when it holds, for status
-	tooLong         bool
+	// tooLong says that it has held for longer than the policy wants.
+	tooLong error
+	// behind says that markers which this worker has told itself may be missing:
+	// those from before the machine was here, or before a rollback.
+	behind bool
+	// acted says that what it carried out is not committed yet; refused counts
+	// how often outputs of that were refused.
+	acted   bool
+	refused int
 }
 
 type feedKey struct {
 	checkpoint, dependency int
 	partition              int32
+}
+
+func (k feedKey) compare(other feedKey) int {
+	return cmp.Or(cmp.Compare(k.checkpoint, other.checkpoint), cmp.Compare(k.dependency, other.dependency), cmp.Compare(k.partition, other.partition))
 }
 
 // progressFeed is how far a partition of a dependency is that this worker owns.
@@ -154,6 +167,7 @@ func (cs *checkpoints) leave(in *input) {
 		return
 	}
 	cs.guards = slices.DeleteFunc(cs.guards, func(g *guard) bool { return g.in == in })
+	in.guards = nil
 	for _, s := range cs.bySource[in.source] {
 		delete(cs.feeds, feedKey{s.checkpoint, s.dependency, in.partition})
 	}
@@ -248,7 +262,7 @@ func (cs *checkpoints) load(g *guard, now time.Time) error {
 			return fmt.Errorf("checkpoint %q, partition %d: %w; forget it with sliphost checkpoint reset", g.machine.Spec().Name, g.in.partition, err)
 		}
 	}
-	g.loaded = true
+	g.loaded, g.behind = true, true
 	for d, dep := range g.machine.Status().Dependencies {
 		for _, p := range dep.Partitions {
 			g.seen[feedKey{g.checkpoint, d, p.Partition}] = p.Marker
@@ -270,9 +284,23 @@ func cloneSeen(m map[feedKey]abi.Marker) map[feedKey]abi.Marker {
 	return c
 }
 
-// hear tells a machine the markers of partitions that other workers own.
+// hear tells a machine the markers of partitions that other workers own, and,
+// if it is behind, those of this worker's.
 func (cs *checkpoints) hear(g *guard, now time.Time) {
 	plan := &cs.w.plan.Checkpoints[g.checkpoint]
+	tell := func(at feedKey, m abi.Marker) {
+		if _, err := g.machine.Heartbeat(at.dependency, at.partition, m, now.UnixMilli()); err != nil {
+			cs.w.log.Error("a marker of a dependency cannot be used", "checkpoint", plan.Spec.Name, "dependency", plan.Spec.Dependencies[at.dependency].Name, "partition", at.partition, "error", err)
+		}
+	}
+	if g.behind {
+		g.behind = false
+		for _, at := range slices.SortedFunc(maps.Keys(cs.feeds), feedKey.compare) {
+			if m := cs.feeds[at].cur.marker; at.checkpoint == g.checkpoint && m.Kind != abi.MarkerNone {
+				tell(at, m)
+			}
+		}
+	}
 	for d := range plan.Dependencies {
 		prefix := dependencyPrefix(plan.Spec.Name, plan.Spec.Dependencies[d].Name)
 		for _, key := range cs.w.host.control.list(prefix) {
@@ -290,9 +318,7 @@ func (cs *checkpoints) hear(g *guard, now time.Time) {
 				continue
 			}
 			g.seen[at] = b.marker
-			if _, err := g.machine.Heartbeat(d, int32(p), b.marker, now.UnixMilli()); err != nil {
-				cs.w.log.Error("a marker of a dependency cannot be used", "checkpoint", plan.Spec.Name, "dependency", plan.Spec.Dependencies[d].Name, "partition", p, "error", err)
-			}
+			tell(at, b.marker)
 		}
 	}
 }
@@ -337,6 +363,9 @@ func (cs *checkpoints) keep() {
 	for _, g := range cs.guards {
 		g.machine.Forget()
 		g.dirty = false
+		if g.acted {
+			g.acted, g.refused = false, 0
+		}
 		g.committed = cloneSeen(g.seen)
 	}
 	for _, f := range cs.feeds {
@@ -351,7 +380,8 @@ func (cs *checkpoints) rollback() {
 	}
 	for _, g := range cs.guards {
 		g.machine.Undo(0)
-		g.dirty = g.loaded
+		g.dirty, g.behind = g.loaded, true
+		g.acted = false
 		g.seen = cloneSeen(g.committed)
 	}
 	for _, f := range cs.feeds {
@@ -360,6 +390,19 @@ func (cs *checkpoints) rollback() {
 	}
 	cs.told, cs.seeks = cs.told[:0], cs.seeks[:0]
 	cs.version = 0 // look again
+}
+
+// suspected notes that outputs were refused, maybe those of what machines
+// have carried out since the last commit.
+func (cs *checkpoints) suspected() {
+	if cs == nil {
+		return
+	}
+	for _, g := range cs.guards {
+		if g.acted {
+			g.refused++
+		}
+	}
 }
 
 // waiting says that a machine waits for its control records or for others'
@@ -371,18 +414,33 @@ func (cs *checkpoints) waiting() bool {
 // heldBy is why a checkpoint holds an input, nil if none does.
 func (in *input) heldBy() error {
 	for _, g := range in.guards {
-		if !g.machine.Held() {
-			continue
+		if g.machine.Held() {
+			return cmp.Or(g.tooLong, g.held())
 		}
-		s := g.machine.Status()
-		for _, d := range s.Dependencies {
-			if d.Down {
-				return fmt.Errorf("checkpoint %q holds partition %d back: dependency %q is down, its marker is %s, the dependent's %s", g.machine.Spec().Name, in.partition, d.Name, markerText(d.Marker), markerText(s.Marker))
-			}
-		}
-		return fmt.Errorf("checkpoint %q holds partition %d back", g.machine.Spec().Name, in.partition)
 	}
 	return nil
+}
+
+// waitedTooLong says why an input counts as stopped by a checkpoint, nil if it
+// does not.
+func (in *input) waitedTooLong() error {
+	for _, g := range in.guards {
+		if g.tooLong != nil {
+			return g.tooLong
+		}
+	}
+	return nil
+}
+
+// held says what a machine that holds its partition waits for.
+func (g *guard) held() error {
+	s := g.machine.Status()
+	for _, d := range s.Dependencies {
+		if d.Down {
+			return fmt.Errorf("checkpoint %q holds partition %d back: dependency %q is down, its marker is %s, the dependent's %s", g.machine.Spec().Name, g.in.partition, d.Name, markerText(d.Marker), markerText(s.Marker))
+		}
+	}
+	return fmt.Errorf("checkpoint %q holds partition %d back", g.machine.Spec().Name, g.in.partition)
 }
 
 // markerText is a marker for people.

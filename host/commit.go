@@ -285,6 +285,7 @@ func (w *worker) giveUp(ctx context.Context, err error) error {
 		for _, in := range w.listed {
 			in.suspected(refused.conn != nil && refused.record() >= 0)
 		}
+		w.checkpoints.suspected()
 	}
 	wait := w.rewindWait(err)
 	w.log.Error("going back to the last commit", "error", err, "wait", wait)
@@ -345,6 +346,9 @@ func (w *worker) restart(ctx context.Context, err error) error {
 		return err
 	}
 	if err = w.openOutlets(ctx); err == nil {
+		err = w.checkpoints.reenter()
+	}
+	if err == nil {
 		err = w.join(ctx)
 	}
 	if err != nil {
@@ -415,8 +419,8 @@ func (w *worker) publish() {
 		for _, r := range in.backlog.runs {
 			p.Waiting += int64(r.Count)
 		}
-		if in.stopped != nil {
-			p.Stopped = in.stopped.Error()
+		if err := cmp.Or(in.stopped, in.waitedTooLong()); err != nil {
+			p.Stopped = err.Error()
 		}
 		if err := in.heldBy(); err != nil {
 			p.Held = err.Error()

@@ -36,6 +36,9 @@ func (w *worker) openConnectors(ctx context.Context) error {
 		if err := w.resumeConnector(in); err != nil {
 			return fmt.Errorf("source %q: %w", src.ID, err)
 		}
+		if err := w.checkpoints.enter(in, 0); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/sliphost/sliphost/abi"
+	"github.com/sliphost/sliphost/host/codec"
 	"github.com/sliphost/sliphost/host/module"
 )
 
@@ -61,7 +62,7 @@ func (w *worker) dispatch(ctx context.Context, in *input, head abi.BatchHeader, 
 	root.generation = w.generation
 	r := &w.run
 	*r = run{
-		w: w, in: in, source: source, letter: w.letter, root: root, limit: root.len(), careful: in.next < in.careful && w.asking == nil, lockstep: src.Lockstep,
+		w: w, in: in, source: source, letter: w.letter, root: root, limit: root.len(), careful: w.careful(in), lockstep: src.Lockstep,
 		times: r.times[:0], rootMarks: r.rootMarks[:0], active: r.active[:0],
 	}
 	w.due = false
@@ -69,6 +70,13 @@ func (w *worker) dispatch(ctx context.Context, in *input, head abi.BatchHeader, 
 		w.checkpoints.told = w.checkpoints.told[:0]
 		r.replays()
 		r.scan()
+	}
+	if root.waits != nil {
+		next := r.in.next
+		if n := root.len(); n > 0 {
+			next = r.offset(root, n-1) + 1
+		}
+		r.holdAt(hold{root: root.len(), stopped: true, reason: fmt.Errorf("%s[%d] from offset %d on: %w", src.ID, head.Partition, next, root.waits)})
 	}
 	if r.lockstep {
 		err = r.deep(ctx)
@@ -164,6 +172,7 @@ func (r *run) call(ctx context.Context, b *batch, c *call, handler, from, end in
 		to := min(b.until(from, r.limit), end)
 		if len(bad) > 0 {
 			if to = min(to, bad[0].pos); to == from {
+				r.countCodec(c.handler)
 				r.failed(c, failure{batch: b, handler: c.handler, pos: from, code: codeUndecodable, reason: bad[0].reason})
 				bad = bad[1:]
 				from++
@@ -442,8 +451,14 @@ func (r *run) output(b *batch, c *call, handler, pos int, o *abi.Output) *failur
 			e.value, err = r.valueEnc.encode(&r.w.arena, s.Value, o.Value)
 		}
 		if err != nil {
+			r.countCodec(c.handler)
+			code := codeOutput
+			var unavailable *codec.Unavailable
+			if errors.As(err, &unavailable) {
+				code = codeUnavailable
+			}
 			return &failure{
-				batch: b, handler: c.handler, pos: pos, code: codeOutput,
+				batch: b, handler: c.handler, pos: pos, code: code,
 				reason: fmt.Sprintf("%s for sink %q cannot be encoded: %v", what, s.ID, err),
 			}
 		}
@@ -478,6 +493,9 @@ func (r *run) broken(c *call, what string) error {
 
 // where names record pos of b for errors.
 func (r *run) where(b *batch, pos int) string {
+	if p, ok := r.in.connector.(Placed); ok {
+		return p.Place(r.offset(b, pos))
+	}
 	return fmt.Sprintf("%s[%d]@%d", r.root.source.ID, r.root.head.Partition, r.offset(b, pos))
 }
 

@@ -64,6 +64,11 @@ func (r *run) failed(c *call, f failure) {
 		return
 	}
 	stats.failed.Add(1)
+	if f.code == codeUnavailable {
+		// No record is to blame, so no policy may settle it.
+		r.holdAt(hold{root: root, reason: r.failureError(&f), stopped: true})
+		return
+	}
 	limit := policy.Attempts
 	if f.code == abi.CodeRetry && limit == 0 {
 		limit = retryAttempts
@@ -152,6 +157,8 @@ func codeName(c abi.ErrorCode) string {
 		return "output"
 	case codeTooLarge:
 		return "too-large"
+	case codeUnavailable:
+		return "unavailable"
 	}
 	return strconv.Itoa(int(c))
 }
@@ -165,4 +172,10 @@ const (
 	codeOutput
 	// codeTooLarge: an output is larger than its topic takes.
 	codeTooLarge
+	// codeUnavailable: an output cannot be encoded now, for want of something that
+	// no record can help, such as a schema registry.
+	codeUnavailable
 )
+
+// countCodec counts a key or value that a codec could not translate for h.
+func (r *run) countCodec(h *Handler) { r.w.stats.handlers[r.w.handlerIndex(h)].codec.Add(1) }

@@ -193,7 +193,9 @@ func (g *globalReader) take(packed *abi.Packed) error {
 	}
 	for i := range packed.Runs {
 		run := &packed.Runs[i]
-		g.apply(run, packed.Buf[run.Start:run.End])
+		if err := g.apply(run, packed.Buf[run.Start:run.End]); err != nil {
+			return err
+		}
 		moved(abi.TopicPartition{Topic: run.Topic, Partition: run.Partition}, run.LastOffset+1)
 	}
 	for _, end := range packed.Ends {
@@ -206,8 +208,9 @@ func (g *globalReader) take(packed *abi.Packed) error {
 }
 
 // apply stages the records of one run. What cannot be decoded is left out: no
-// handler is at fault whose policy could act.
-func (g *globalReader) apply(run *abi.Run, wire []byte) {
+// handler is at fault whose policy could act. What cannot be decoded now is an
+// error.
+func (g *globalReader) apply(run *abi.Run, wire []byte) error {
 	cache := g.caches[run.Topic]
 	c := &g.h.plan.Caches[cache]
 	rd := abi.NewReader(wire)
@@ -215,7 +218,7 @@ func (g *globalReader) apply(run *abi.Run, wire []byte) {
 		var rec abi.Record
 		abi.ReadRecord(&rd, &rec)
 		if rd.Err() != nil {
-			return
+			return nil
 		}
 		where := []any{"cache", c.ID, "topic", c.Topic, "partition", run.Partition, "offset", run.BaseOffset + rec.OffsetDelta}
 		if rec.Key == nil {
@@ -236,8 +239,13 @@ func (g *globalReader) apply(run *abi.Run, wire []byte) {
 				continue
 			}
 		}
+		var unavailable *codec.Unavailable
+		if errors.As(err, &unavailable) {
+			return fmt.Errorf("cache %q: topic %q, partition %d, offset %d: %w", c.ID, c.Topic, run.Partition, run.BaseOffset+rec.OffsetDelta, err)
+		}
 		g.h.log.Error("a record of a global cache cannot be decoded and is left out", append(where, "error", err)...)
 	}
+	return nil
 }
 
 // decodeFor decodes wire by c, which may be nil, behind dst.

@@ -60,6 +60,9 @@ func New(plan *Plan, opts Options, clusters []int, connectors int, b Backends, l
 	}
 	rounds, last := plan.finalRounds()
 	h.rounds, h.lastRound = rounds, int32(last)
+	if opts.GoesOn {
+		h.lastRound = 0
+	}
 	h.globals = globals{whole: map[int]uint64{}, changed: make(chan struct{})}
 	for _, cluster := range plan.globalClusters() {
 		h.globals.whole[cluster] = noEpoch
@@ -262,6 +265,7 @@ func (h *Host) Status() Status {
 			hs.Traps += c.traps.Load()
 			hs.Fuel += c.fuel.Load()
 			hs.LastFuel = max(hs.LastFuel, c.lastFuel.Load())
+			hs.CodecErrors += c.codec.Load()
 			hs.Dropped += c.dropped.Load()
 			hs.Skipped += c.skipped.Load()
 			hs.DeadLetters += c.deadLetters.Load()

@@ -60,6 +60,13 @@ func (w *worker) checkIdle(ctx context.Context, now time.Time) {
 		if err != nil || !drained {
 			return
 		}
+		known, err := w.checkpoints.settled(ctx, now)
+		if err != nil && w.host.draining.Err() == nil {
+			w.log.Warn("cannot tell whether the control topic is read; trying again", "error", err)
+		}
+		if err != nil || !known {
+			return
+		}
 	}
 	w.publish()
 	w.stood = w.standing()

@@ -24,7 +24,7 @@ func (w *worker) markerOf(m *Marker, b *batch, pos int) (abi.Marker, error) {
 	}
 	raw, err := m.Field.FindValue(rec.Value)
 	if err != nil {
-		return abi.Marker{}, err
+		return abi.Marker{}, fmt.Errorf("field %s: %w", m.Field, err)
 	}
 	r := abi.NewReader(raw)
 	switch c := raw[0]; {
@@ -40,6 +40,17 @@ func (w *worker) markerOf(m *Marker, b *batch, pos int) (abi.Marker, error) {
 		want = fmt.Sprintf("text in the layout %q", m.Layout)
 	}
 	return abi.Marker{}, fmt.Errorf("field %s is not %s", m.Field, want)
+}
+
+// String names the place for people.
+func (m *Marker) String() string {
+	switch m.Kind {
+	case MarkerField:
+		return "field " + m.Field.String()
+	case MarkerCall:
+		return "call"
+	}
+	return "timestamp"
 }
 
 // textMarker reads a marker written as text. The last time read is remembered:
@@ -112,7 +123,9 @@ func (r *run) scan() {
 			marker, err := r.w.markerOf(s.marker, r.root, pos)
 			if err == nil {
 				var d bool
-				d, err = r.tell(s, nil, pos, marker, now)
+				if d, err = r.tell(s, nil, pos, marker, now); err != nil {
+					err = fmt.Errorf("%s: %w", s.marker, err)
+				}
 				due = due || d
 			}
 			if err != nil {

@@ -342,6 +342,9 @@ type Options struct {
 	MaxRecords, MaxBytes int
 	// UntilIdle ends the run when every input is drained.
 	UntilIdle bool
+	// GoesOn says that another run follows one with UntilIdle: no handler is told
+	// that no record follows.
+	GoesOn bool
 	// PurgeInterval is the time between deletions of committed records of
 	// internal topics.
 	PurgeInterval time.Duration

@@ -156,7 +156,7 @@ type Invoker interface {
 // a record twice: the worker keeps what is not committed, so that it can go back
 // to its last commit.
 //
-// It may also be a Failing, a Draining, a Resumable or a Ticking.
+// It may also be a Failing, a Placed, a Draining, a Resumable or a Ticking.
 type ConnectorSource interface {
 	// Poll empties b and fills it with what is ready, without waiting. Offsets
 	// ascend. eof says that nothing will follow.
@@ -178,6 +178,12 @@ type Failing interface {
 	// dead-letter topic. It comes before the Commit that makes this final, and may
 	// be repeated.
 	Failed(offset int64, code, reason string, letter bool)
+}
+
+// Placed is a ConnectorSource whose records have a place that people look at.
+type Placed interface {
+	// Place is the place of a record that is not committed yet: file and line.
+	Place(offset int64) string
 }
 
 // Draining is a ConnectorSource that wants to know that the host stops: Poll is

@@ -87,3 +87,39 @@ func TestARefusedOutputLeavesNoStateBehind(t *testing.T) {
 		}
 	})
 }
+
+// The search for a refused output ends in the middle of a poll: a second one
+// behind it is searched for by itself, and no partition stands still.
+func TestRefusedOutputsOfOnePollAreFoundOneByOne(t *testing.T) {
+	for _, exactly := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			b := hosttest.NewBroker(map[string]int{"in": 1, "out": 1, "dead": 1, "app-counts-changelog": 1})
+			b.Refuse = func(r hosttest.Record) error {
+				if r.Topic == "out" && string(r.Key) == "bad" {
+					return errors.New("never taken")
+				}
+				return nil
+			}
+			plan := countPlan()
+			plan.ExactlyOnce = exactly
+			plan.Handlers[0].OnError = OnError{Policy: PolicyDLQ, Topic: "dead"}
+			for i := range 300 {
+				key := fmt.Sprint("k", i)
+				if i%50 == 20 {
+					key = "bad"
+				}
+				produce(t, b, hosttest.Record{Topic: "in", Key: []byte(key), Value: []byte("x")})
+			}
+			bk := (&life{b, "h", state.NewMemory()}).backends(t, plan, []statefulFunc{countKeys})
+			if !exactly {
+				bk.Producer = fakeBackends(plan, one(b)).Producer
+			}
+			if err := runIdle(t, New(plan, Options{UntilIdle: true}, []int{0}, 0, bk, discard)); err != nil {
+				t.Errorf("exactly once %v: %v", exactly, err)
+			}
+			if dead, out := len(b.View("dead", 0)), len(b.View("out", 0)); dead != 6 || out < 294 || exactly && out != 294 {
+				t.Errorf("exactly once %v: %d dead letters, %d outputs", exactly, dead, out)
+			}
+		})
+	}
+}

@@ -95,7 +95,7 @@ func (w *worker) seekInput(ctx context.Context, g *guard, offset int64) error {
 	in.next, in.delivered, in.end = next, next, 0
 	in.backlog.clear()
 	in.task.changed, w.uncommitted = true, true
-	w.stats.checkpoints.seeks.Add(1)
+	w.stats.checkpoints[g.checkpoint].seeks.Add(1)
 	return nil
 }
 

@@ -8,7 +8,7 @@ import (
 
 // stats are one worker's counters. The worker writes, anyone reads.
 type stats struct {
-	checkpoints checkpointStats
+	checkpoints []checkpointStats // by the plan's
 	handlers    []handlerStats
 	// records counts input records whose effects are handed over, commits the
 	// commits, rewinds how often uncommitted work was given up.
@@ -33,6 +33,8 @@ type handlerStats struct {
 	records, outputs, failed, traps atomic.Uint64
 	// fuel is what the module's calls took, lastFuel what the last one did.
 	fuel, lastFuel atomic.Uint64
+	// codec counts keys and values that could not be decoded or encoded.
+	codec atomic.Uint64
 	// dropped, skipped and deadLetters count records by what became of them.
 	dropped, skipped, deadLetters atomic.Uint64
 	// letters counts dead letters by code.
@@ -80,13 +82,14 @@ type Status struct {
 
 // HandlerStatus sums one handler's counters over all workers.
 type HandlerStatus struct {
-	ID      string `json:"id"`
-	Module  string `json:"module"`
-	SHA256  string `json:"sha256"`
-	Records uint64 `json:"records"`
-	Outputs uint64 `json:"outputs"`
-	Failed  uint64 `json:"failed"`
-	Traps   uint64 `json:"traps"`
+	ID          string `json:"id"`
+	Module      string `json:"module"`
+	SHA256      string `json:"sha256"`
+	Records     uint64 `json:"records"`
+	Outputs     uint64 `json:"outputs"`
+	Failed      uint64 `json:"failed"`
+	Traps       uint64 `json:"traps"`
+	CodecErrors uint64 `json:"codec_errors"`
 	// Fuel is what the module's calls took, about instructions; LastFuel the
 	// most that any worker's last call did.
 	Fuel        uint64 `json:"fuel"`
@@ -121,7 +124,8 @@ type PartitionStatus struct {
 	Held string `json:"held,omitempty"`
 }
 
-// checkpointStats count what checkpoints did; paused is in nanoseconds.
+// checkpointStats count what a checkpoint did, tries that were taken back
+// included; paused is in nanoseconds, of pauses that are over.
 type checkpointStats struct {
 	downtimes, recoveries, pauses, seeks atomic.Uint64
 	paused                               atomic.Int64

@@ -182,6 +182,7 @@ func newWorker(h *Host, id, cluster int) *worker {
 	}
 	w.invokers = make([]Invoker, len(w.plan.Modules))
 	w.stats.handlers = make([]handlerStats, len(w.plan.Handlers))
+	w.stats.checkpoints = make([]checkpointStats, len(w.plan.Checkpoints))
 	w.status = WorkerStatus{ID: id, Cluster: w.plan.Clusters[cluster], Partitions: []PartitionStatus{}}
 	for i := range w.plan.Sources {
 		s := &w.plan.Sources[i]

@@ -67,6 +67,8 @@ var rows = []row{
 	{folder: "host/golden", ours: []string{"abi", "host/..."}, theirs: []string{"github.com/pelletier/go-toml/v2"}},
 	{folder: "cmd/sliphost", ours: []string{"abi", "host/...", "sdk/..."}, theirs: []string{"*"}},
 	{folder: "examples", ours: []string{"abi", "sdk/go/..."}},
+	// A host of one's own imports what anybody else can.
+	{folder: "examples/custom-connector", ours: []string{"host/connector"}, theirs: []string{module}},
 }
 
 // owners are modules that only some folders may import, whatever their row

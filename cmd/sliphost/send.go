@@ -158,7 +158,8 @@ func (c *cli) send(ctx context.Context, src *source, topic string, values []stri
 // all sends what next returns and returns how many records it sent.
 func (s *shape) all(ctx context.Context, to *boot.Sender, next func() ([]byte, error)) (int, error) {
 	topic := to.Topic()
-	r := recorder{shape: s, topic: &topic}
+	r := recorder{shape: s, topic: &topic, keyWire: []byte{}, valueWire: []byte{}}
+	r.keyCodec, r.valueCodec = to.Codecs()
 	for n := 0; ; n++ {
 		value, err := next()
 		if errors.Is(err, io.EOF) {
@@ -183,6 +184,9 @@ type recorder struct {
 	topic    *manifest.Topic
 	out      boot.Outgoing
 	key, tmp []byte
+
+	keyCodec, valueCodec codec.Codec
+	keyWire, valueWire   []byte
 }
 
 func (r *recorder) record(value []byte) (*boot.Outgoing, error) {
@@ -192,13 +196,16 @@ func (r *recorder) record(value []byte) (*boot.Outgoing, error) {
 	}
 	isJSON := false
 	if r.out.Value != nil && !r.raw {
-		if err := r.check(r.topic.Codec, value); err != nil {
+		var err error
+		if r.valueWire, err = r.encode(r.valueCodec, r.valueWire[:0], value); err != nil {
 			return nil, fmt.Errorf("the value is not what topic %s holds: %w", r.topic.ID, err)
 		}
-		isJSON = r.topic.Codec == manifest.CodecJSON
+		isJSON = r.valueCodec.Repr() == codec.Msgpack
+		r.out.Value = r.valueWire
 	}
 	if (r.shape.key != nil || r.stamp != nil) && !isJSON {
-		if err := r.check(manifest.CodecJSON, value); err != nil {
+		var err error
+		if r.tmp, err = (codec.JSON{}).Decode(r.tmp[:0], value); err != nil {
 			return nil, fmt.Errorf("a pointer needs a JSON value: %w", err)
 		}
 	}
@@ -208,7 +215,7 @@ func (r *recorder) record(value []byte) (*boot.Outgoing, error) {
 			return nil, fmt.Errorf("key: %w", err)
 		}
 		r.key = r.key[:0]
-		if r.topic.KeyCodec == manifest.CodecJSON {
+		if r.keyCodec.Repr() == codec.Msgpack {
 			r.key = append(r.key, raw...)
 		} else {
 			r.key = codec.AppendText(r.key, raw)
@@ -219,9 +226,11 @@ func (r *recorder) record(value []byte) (*boot.Outgoing, error) {
 		}
 	}
 	if r.out.Key != nil && !r.raw {
-		if err := r.check(r.topic.KeyCodec, r.out.Key); err != nil {
+		var err error
+		if r.keyWire, err = r.encode(r.keyCodec, r.keyWire[:0], r.out.Key); err != nil {
 			return nil, fmt.Errorf("the key is not what topic %s has: %w", r.topic.ID, err)
 		}
+		r.out.Key = r.keyWire
 	}
 	if r.stamp != nil {
 		ms, err := r.stamp.Millis(value)
@@ -233,15 +242,20 @@ func (r *recorder) record(value []byte) (*boot.Outgoing, error) {
 	return &r.out, nil
 }
 
-// check says what is wrong with bytes of a codec.
-func (r *recorder) check(name manifest.Codec, b []byte) error {
-	c, ok := codec.ByName(string(name))
-	if !ok || name == manifest.CodecRaw {
-		return nil
+// encode appends what was given, in the form of a codec: JSON for whatever
+// gives handlers typed values, the bytes themselves otherwise. JSON stays as it
+// was written.
+func (r *recorder) encode(c codec.Codec, dst, given []byte) (wire []byte, err error) {
+	if c.Repr() != codec.Msgpack {
+		return c.Encode(dst, given)
 	}
-	var err error
-	r.tmp, err = c.Decode(r.tmp[:0], b)
-	return err
+	if r.tmp, err = (codec.JSON{}).Decode(r.tmp[:0], given); err != nil {
+		return dst, err
+	}
+	if c == (codec.JSON{}) {
+		return append(dst, given...), nil
+	}
+	return c.Encode(dst, r.tmp)
 }
 
 // argument returns the values of the command line one by one.

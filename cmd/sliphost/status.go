@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sliphost/sliphost/host"
 	"github.com/sliphost/sliphost/host/admin"
 )
 
@@ -82,11 +83,19 @@ func showStatus(out io.Writer, st *admin.Status) error {
 			if p.Committed >= 0 {
 				committed = fmt.Sprint(p.Committed)
 			}
-			fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%d\t%s\n", p.Source, p.Partition, worker.ID, committed, p.Waiting, p.Stopped)
+			fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%d\t%s\n", p.Source, p.Partition, worker.ID, committed, p.Waiting, standsStill(&p))
 		}
 	}
 	showTasks(w, st)
 	return w.Flush()
+}
+
+// standsStill says why a partition does.
+func standsStill(p *host.PartitionStatus) string {
+	if p.Stopped == "" && p.Held != "" {
+		return "HELD " + p.Held
+	}
+	return p.Stopped
 }
 
 // showStore tells what keeps a host from processing, and how far it is.

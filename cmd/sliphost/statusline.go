@@ -130,11 +130,14 @@ func (m *meter) line(s host.Status, times []*host.Histogram, lags []metrics.Lag,
 		failed += h.Failed
 		dead += h.DeadLetters
 	}
-	stopped := 0
+	stopped, held := 0, 0
 	for _, w := range s.Workers {
 		for _, p := range w.Partitions {
-			if p.Stopped != "" {
+			switch {
+			case p.Stopped != "":
 				stopped++
+			case p.Held != "":
+				held++
 			}
 		}
 	}
@@ -149,6 +152,9 @@ func (m *meter) line(s host.Status, times []*host.Histogram, lags []metrics.Lag,
 	text := fmt.Sprintf("%s: %.0f records/s, lag %s, p99 %s, errors %d", s.State, rate, behind, m.p99(times), failed)
 	if dead > 0 {
 		text += fmt.Sprintf(", dead letters %d", dead)
+	}
+	if held > 0 {
+		text += fmt.Sprintf(", held %d", held)
 	}
 	if stopped > 0 {
 		text += fmt.Sprintf(", STOPPED %d", stopped)

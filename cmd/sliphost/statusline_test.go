@@ -66,4 +66,8 @@ func TestMeterTellsWhatIsNew(t *testing.T) {
 	if got = m.line(s, []*host.Histogram{h}, nil, start.Add(4*time.Second)); !strings.Contains(got, "p99 -") || !strings.Contains(got, "STOPPED 1") {
 		t.Errorf("%q lacks the stopped partition", got)
 	}
+	s.Workers = []host.WorkerStatus{{Partitions: []host.PartitionStatus{{Held: "checkpoint c"}, {Stopped: "why", Held: "checkpoint c"}, {}}}}
+	if got = m.line(s, nil, nil, start.Add(4*time.Second)); !strings.Contains(got, ", held 1, STOPPED 1") {
+		t.Errorf("%q lacks the held partition", got)
+	}
 }

@@ -122,8 +122,12 @@ func tapLine(t *boot.Tapped) *codec.Line {
 		Topic: t.Topic.Name, Partition: t.Partition, Offset: t.Offset, Timestamp: t.Timestamp,
 		Key: t.Key, Value: t.Value, Headers: t.Headers,
 	}
-	l.KeyCodec, _ = codec.ByName(string(t.Topic.KeyCodec))
-	l.ValueCodec, _ = codec.ByName(string(t.Topic.Codec))
+	if l.KeyCodec = t.KeyCodec; l.KeyCodec == nil {
+		l.KeyCodec, _ = codec.ByName(string(t.Topic.KeyCodec))
+	}
+	if l.ValueCodec = t.ValueCodec; l.ValueCodec == nil {
+		l.ValueCodec, _ = codec.ByName(string(t.Topic.Codec))
+	}
 	return l
 }
 

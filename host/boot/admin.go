@@ -73,12 +73,13 @@ func (a *App) hostMetrics() metrics.Host {
 	h := metrics.Host{
 		App: st.App, State: st.State, Ready: a.Ready(), Generation: generation,
 		Records: st.Records, Commits: st.Commits, Rewinds: st.Rewinds, Aborts: reasons(st.Aborts),
+		Checkpoints: a.checkpointMetrics(&st),
 	}
 	for i := range st.Handlers {
 		s := &st.Handlers[i]
 		h.Handlers = append(h.Handlers, metrics.Handler{
 			ID: s.ID, Module: s.Module, SHA256: s.SHA256,
-			Records: s.Records, Outputs: s.Outputs, Failed: s.Failed, Traps: s.Traps, Fuel: s.Fuel, LastFuel: s.LastFuel,
+			Records: s.Records, Outputs: s.Outputs, Failed: s.Failed, Traps: s.Traps, CodecErrors: s.CodecErrors, Fuel: s.Fuel, LastFuel: s.LastFuel,
 			Dropped: s.Dropped, Skipped: s.Skipped, DeadLetters: s.DeadLetters, Letters: s.Letters,
 		})
 	}
@@ -141,6 +142,9 @@ type topicPlace struct {
 // committedPositions are those of the partitions that this process owns.
 func (a *App) committedPositions() map[topicPlace]int64 {
 	all := map[topicPlace]int64{}
+	if a.host == nil {
+		return all // still opening
+	}
 	st := a.Status()
 	for i := range st.Workers {
 		w := &st.Workers[i]

@@ -49,6 +49,7 @@ func Check(ctx context.Context, m *manifest.Manifest, o Options, broker bool) (m
 		found = append(found, b.checkKinds(&o.Kinds)...)
 	}
 	if broker && b != nil && found.Fatal() == nil {
+		found = append(found, b.Codecs().checkRegistries(ctx)...)
 		var c *clusters
 		b.planReplay()
 		b.planTimers()
@@ -176,10 +177,10 @@ func (a *App) Close() error {
 // BatchTimes returns each worker's histogram of batch times.
 func (a *App) BatchTimes() []*host.Histogram { return a.host.BatchTimes() }
 
-// Caches describes the caches; see host.Host.
+// Checkpoints describes the checkpoints; see host.Host.
 func (a *App) Checkpoints() []host.CheckpointInfo { return a.host.Checkpoints() }
 
-// Caches are the host's.
+// Caches describes the caches; see host.Host.
 func (a *App) Caches() []host.CacheInfo { return a.host.Caches() }
 
 // Follow reads the updates of a cache; see host.Host.

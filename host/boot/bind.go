@@ -45,6 +45,11 @@ func (b *binder) function() *abi.HandlerDesc {
 	var names []string
 	for i := range b.describe.Handlers {
 		if b.describe.Handlers[i].Name == b.h.Function {
+			if b.describe.Handlers[i].Flags&abi.FlagCodec != 0 {
+				b.report(manifest.CodeCodecFunction, []string{"function"},
+					fmt.Sprintf("handler %q runs function %q of module %q, which is a codec", b.h.ID, b.h.Function, b.h.Module), "a codec is named by a [codec.ID] with kind = \"module\"")
+				return nil
+			}
 			return &b.describe.Handlers[i]
 		}
 		names = append(names, b.describe.Handlers[i].Name)

@@ -15,6 +15,8 @@ import (
 type Modules struct {
 	runtime *module.Runtime
 	list    []*module.Module
+	o       Options
+	codecs  *Codecs
 }
 
 // LoadModules compiles every module of m that a handler uses. The findings
@@ -26,7 +28,7 @@ func LoadModules(ctx context.Context, m *manifest.Manifest, o Options) (*Modules
 	if err != nil {
 		return nil, nil, err
 	}
-	mods := &Modules{runtime: rt, list: make([]*module.Module, len(m.Modules))}
+	mods := &Modules{runtime: rt, list: make([]*module.Module, len(m.Modules)), o: o}
 	errs := make([]error, len(m.Modules))
 	var wg sync.WaitGroup
 	for i := range m.Modules {
@@ -70,8 +72,13 @@ func moduleLimits(l *manifest.Limits) module.Limits {
 	return module.Limits{Memory: l.Memory, Fuel: l.Fuel, Deadline: l.Deadline, BatchDeadline: l.BatchDeadline}
 }
 
-// used says whether a handler runs in module i.
+// used says whether a handler or a codec runs in module i.
 func used(m *manifest.Manifest, i int) bool {
+	for c := range m.Codecs {
+		if m.Codecs[c].ModuleIndex == i {
+			return true
+		}
+	}
 	for h := range m.Handlers {
 		if m.Handlers[h].ModuleIndex == i {
 			return true
@@ -80,8 +87,14 @@ func used(m *manifest.Manifest, i int) bool {
 	return false
 }
 
-// Close gives the compiled code back. All slots must be closed.
-func (s *Modules) Close(ctx context.Context) error { return s.runtime.Close(ctx) }
+// Close gives the compiled code back, and the codecs of the plan that was
+// built with it. All slots must be closed.
+func (s *Modules) Close(ctx context.Context) error {
+	if s.codecs != nil {
+		s.codecs.Close()
+	}
+	return s.runtime.Close(ctx)
+}
 
 // loadCode is the manifest code for a reason to refuse a module.
 func loadCode(k module.LoadKind) manifest.Code {

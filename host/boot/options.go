@@ -31,6 +31,9 @@ type Options struct {
 	// StartBroker starts the embedded broker's process on a data directory and
 	// returns without waiting for it; nil refuses to start one.
 	StartBroker func(dir string) error
+	// LocalRegistry replaces schema registries by one in memory, for tests of
+	// handlers.
+	LocalRegistry bool
 	// Stdin and Stdout serve the endpoints of these names.
 	Stdin, Stdout *os.File
 	// Kinds are the sources and sinks that this program brings itself.

@@ -38,12 +38,20 @@ func BuildPlan(m *manifest.Manifest, mods *Modules) (*Build, manifest.Errors) {
 	inits, found := mods.Bind(m)
 	topo, more := topology.Build(m)
 	found = append(found, more...)
+	codecs, more := OpenCodecs(m, mods, mods.o)
+	mods.codecs = codecs
+	found = append(found, more...)
 	found.Sort()
 	if found.Fatal() != nil {
 		return nil, found
 	}
 	b := &Build{Manifest: m, Topology: topo, Inits: inits, modules: mods, entryLimits: make([]int, len(m.Caches))}
 	b.plan()
+	found = append(found, b.uncalled()...)
+	found.Sort()
+	if found.Fatal() != nil {
+		return nil, found
+	}
 	return b, found
 }
 
@@ -116,7 +124,7 @@ func (b *Build) source(e manifest.Endpoint, rs []topology.Reader) host.Source {
 	case manifest.EndpointTopic:
 		t := &b.Manifest.Topics[e.Index]
 		s.Kind, s.Cluster, s.Topic = host.SourceTopic, t.Cluster, t.Name
-		s.Key = codecOf(t.KeyCodec)
+		s.Key, s.Value = b.modules.codecs.Of(t, true), b.modules.codecs.Of(t, false)
 		s.Start = host.Start{Policy: startPolicy(t.Start.Kind)}
 		if t.Start.Kind == manifest.StartTime {
 			s.Start.Time = t.Start.Time.UnixMilli()
@@ -140,7 +148,10 @@ func startPolicy(k manifest.StartKind) host.StartPolicy {
 	return host.StartEarliest
 }
 
-// codecOf is the codec of a name the manifest has checked; nil for none.
+// Codecs are those of the manifest's topics.
+func (b *Build) Codecs() *Codecs { return b.modules.codecs }
+
+// codecOf is the codec of a connector's lines; nil for none.
 func codecOf(c manifest.Codec) codec.Codec {
 	found, _ := codec.ByName(string(c))
 	return found
@@ -163,7 +174,7 @@ func (b *Build) handler(i int, connector, proxies, bindings []int) host.Handler 
 			s.Value = nil
 		case mh.Sinks[j].Kind == manifest.EndpointTopic:
 			t := &b.Manifest.Topics[mh.Sinks[j].Index]
-			s.Cluster, s.Topic, s.Key = t.Cluster, t.Name, codecOf(t.KeyCodec)
+			s.Cluster, s.Topic, s.Key, s.Value = t.Cluster, t.Name, b.modules.codecs.Of(t, true), b.modules.codecs.Of(t, false)
 		case mh.Sinks[j].Kind == manifest.EndpointRepartition:
 			r := &b.Manifest.Repartitions[mh.Sinks[j].Index]
 			s.Cluster, s.Topic = r.Cluster, r.Name

@@ -25,7 +25,7 @@ func (b *Build) planState(p *host.Plan) {
 		c := host.Cache{ID: mc.ID, Kind: cacheKind(mc.Kind), Key: keyType(mc.Key), Cluster: clusters[i], Topic: mc.Changelog}
 		if mc.Kind == manifest.CacheGlobal {
 			t := &m.Topics[mc.TopicIndex]
-			c.Topic, c.KeyCodec, c.ValueCodec = t.Name, codecOf(t.KeyCodec), codecOf(t.Codec)
+			c.Topic, c.KeyCodec, c.ValueCodec = t.Name, b.modules.codecs.Of(t, true), b.modules.codecs.Of(t, false)
 		}
 		p.Caches = append(p.Caches, c)
 	}

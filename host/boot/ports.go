@@ -27,6 +27,8 @@ var (
 	_ host.Ticking         = (*connector.Timer)(nil)
 	_ host.Resumable       = (*connector.File)(nil)
 	_ host.Resumable       = (*connector.Custom)(nil)
+	_ host.Placed          = (*connector.File)(nil)
+	_ host.Placed          = (*connector.Stream)(nil)
 	_ host.Failing         = (*connector.HTTPSource)(nil)
 	_ host.Draining        = (*connector.HTTPSource)(nil)
 	_ host.ConnectorSink   = (*connector.Rotating)(nil)

@@ -43,6 +43,7 @@ type ResetThing struct {
 
 type resetCluster struct {
 	name   string
+	client kafka.ClientConfig
 	admin  *kafka.Admin
 	groups []string
 	topics []string
@@ -116,31 +117,34 @@ func internalNames(m *manifest.Manifest, topo *topology.Topology, cluster int) [
 var internalSuffixes = [...]string{"-changelog", "-repartition", "-replay", "-control"}
 
 func (r *Reset) openCluster(ctx context.Context, o Options, cluster int, names []string, waiting func()) error {
-	c := &r.m.Clusters[cluster]
-	servers, err := Bootstrap(ctx, r.m, cluster, o)
+	rc, err := r.reach(ctx, o, cluster)
 	if err != nil {
 		return err
 	}
-	cfg := ClientConfig(r.m, cluster, servers)
-	cfg.Logger = o.logger()
-	admin, err := kafka.NewAdmin(cfg)
-	if err != nil {
-		return err
-	}
-	r.clusters = append(r.clusters, resetCluster{name: c.Name, admin: admin})
-	rc := &r.clusters[len(r.clusters)-1]
-	wait, cancel := context.WithTimeout(ctx, brokerTimeout)
-	err = admin.Ready(wait)
-	cancel()
-	if err != nil {
-		return err
-	}
-	for _, group := range []string{c.Group, replayGroup(r.m)} {
+	for _, group := range []string{r.m.Clusters[cluster].Group, replayGroup(r.m)} {
 		if err := r.openGroup(ctx, rc, group, waiting); err != nil {
 			return err
 		}
 	}
 	return r.findTopics(ctx, rc, names)
+}
+
+// reach connects to a cluster.
+func (r *Reset) reach(ctx context.Context, o Options, cluster int) (*resetCluster, error) {
+	servers, err := Bootstrap(ctx, r.m, cluster, o)
+	if err != nil {
+		return nil, err
+	}
+	cfg := ClientConfig(r.m, cluster, servers)
+	cfg.Logger = o.logger()
+	admin, err := kafka.NewAdmin(cfg)
+	if err != nil {
+		return nil, err
+	}
+	r.clusters = append(r.clusters, resetCluster{name: r.m.Clusters[cluster].Name, client: cfg, admin: admin})
+	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
+	defer cancel()
+	return &r.clusters[len(r.clusters)-1], admin.Ready(ctx)
 }
 
 // staleMember is how long a group keeps a static member that is gone.

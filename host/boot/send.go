@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/sliphost/sliphost/abi"
+	"github.com/sliphost/sliphost/host/codec"
 	"github.com/sliphost/sliphost/host/manifest"
 	"github.com/sliphost/sliphost/kafka"
 )
@@ -34,6 +35,9 @@ type Sender struct {
 	id       int32
 	parts    int
 	headers  []byte
+	// key and value are the topic's codecs.
+	key, value  codec.Codec
+	closeCodecs func() error
 	// sent counts the records handed to the client.
 	sent int
 }
@@ -46,12 +50,19 @@ func OpenSender(ctx context.Context, m *manifest.Manifest, topic string, o Optio
 	if err != nil {
 		return nil, err
 	}
-	p, err := kafka.NewProducer(kafka.ProducerConfig{ClientConfig: r.client})
+	key, value, closeCodecs, err := TopicCodecs(ctx, m, &r.topic, o)
 	if err != nil {
 		return nil, err
 	}
-	return &Sender{topic: r.topic, producer: p, id: p.Topic(r.topic.Name), parts: r.partitions}, nil
+	p, err := kafka.NewProducer(kafka.ProducerConfig{ClientConfig: r.client})
+	if err != nil {
+		return nil, errors.Join(err, closeCodecs())
+	}
+	return &Sender{topic: r.topic, producer: p, id: p.Topic(r.topic.Name), parts: r.partitions, key: key, value: value, closeCodecs: closeCodecs}, nil
 }
+
+// Codecs are those of the topic's keys and values.
+func (s *Sender) Codecs() (key, value codec.Codec) { return s.key, s.value }
 
 // Topic is the topic that records go to.
 func (s *Sender) Topic() manifest.Topic { return s.topic }
@@ -114,7 +125,7 @@ func (s *Sender) Flush(ctx context.Context) (acked int, err error) {
 }
 
 // Close gives up what is not flushed.
-func (s *Sender) Close() error { return s.producer.Close() }
+func (s *Sender) Close() error { return errors.Join(s.producer.Close(), s.closeCodecs()) }
 
 // MaxLine bounds one line of a sender's input: no broker takes a record as
 // large.

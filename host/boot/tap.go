@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sliphost/sliphost/abi"
+	"github.com/sliphost/sliphost/host/codec"
 	"github.com/sliphost/sliphost/host/manifest"
 	"github.com/sliphost/sliphost/kafka"
 )
@@ -44,6 +45,8 @@ type Tapped struct {
 	Key, Value []byte
 	// Headers is a msgpack array of [name, value or nil], nil for none.
 	Headers []byte
+	// KeyCodec and ValueCodec are the topic's, nil for raw.
+	KeyCodec, ValueCodec codec.Codec
 }
 
 // errEnough ends a tap that has shown its count.
@@ -55,7 +58,7 @@ var errEnough = errors.New("enough")
 // within a partition and must not keep their slices; pause is called whenever
 // there is nothing more at the moment. It ends when ctx does, which is no
 // error, and as TapOptions say.
-func Tap(ctx context.Context, m *manifest.Manifest, topic string, t TapOptions, o Options, show func(*Tapped) error, pause func() error) error {
+func Tap(ctx context.Context, m *manifest.Manifest, topic string, t TapOptions, o Options, show func(*Tapped) error, pause func() error) (err error) {
 	r, err := reachTopic(ctx, m, topic, o)
 	if err != nil {
 		return err
@@ -63,6 +66,11 @@ func Tap(ctx context.Context, m *manifest.Manifest, topic string, t TapOptions, 
 	if t.Partition >= int32(r.partitions) {
 		return fmt.Errorf("topic %q has partitions 0 to %d, not %d", r.topic.Name, r.partitions-1, t.Partition)
 	}
+	key, value, closeCodecs, err := TopicCodecs(ctx, m, &r.topic, o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeCodecs()) }()
 	reader, err := kafka.NewReader(r.client)
 	if err != nil {
 		return err
@@ -74,7 +82,10 @@ func Tap(ctx context.Context, m *manifest.Manifest, topic string, t TapOptions, 
 	if err != nil {
 		return err
 	}
-	err = follow(ctx, reader, r.topic, t, show, pause)
+	err = follow(ctx, reader, r.topic, t, func(t *Tapped) error {
+		t.KeyCodec, t.ValueCodec = key, value
+		return show(t)
+	}, pause)
 	if errors.Is(err, errEnough) {
 		return pause()
 	}

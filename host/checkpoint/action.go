@@ -43,8 +43,8 @@ type Action struct {
 	Dependency int
 	// Call: the handler's recovery function is to be called.
 	Call bool
-	// Everyone: compat's ActionResume, which opens the partition whoever else
-	// holds it, as the seed's single gate does.
+	// Everyone: compat's ActionResume, which opens the partition also for other
+	// checkpoints in compat, as the seed's single gate does (see Open).
 	Everyone bool
 	// DependentMarker and DependencyMarker are those when the action was found.
 	DependentMarker, DependencyMarker abi.Marker

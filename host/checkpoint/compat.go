@@ -15,6 +15,7 @@ func (m *Machine) compatPulse(marker abi.Marker, at abi.Position, now int64) err
 			m.saveDep(i).view = m.marker
 			m.setHealthy(i)
 		}
+		m.firstHealthy(i)
 		if m.rules[i].downtime {
 			m.ask(i, abi.CheckDowntime)
 			continue
@@ -51,6 +52,17 @@ func (m *Machine) compatHeartbeat(i int, marker abi.Marker, now int64) error {
 		m.setHealthy(i)
 	}
 	return nil
+}
+
+// Open lets the dependent go on although this checkpoint holds it back: the
+// seed has one gate for a stream, which the recovery of any checkpoint opens.
+// The next pulse that finds a dependency down closes it again. Only compat does
+// so.
+func (m *Machine) Open() {
+	if m.spec.Mode == Compat && m.paused {
+		m.saveHead()
+		m.paused = false
+	}
 }
 
 // compatDowntimes is what check_pulse returns: the last dependency's downtime,

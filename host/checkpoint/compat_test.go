@@ -361,3 +361,33 @@ func TestCompatIsTheSeed(t *testing.T) {
 		}
 	})
 }
+
+// What another checkpoint's recovery has opened is closed by the next pulse that
+// finds a downtime, and stays open where none does; an abort takes it back.
+func TestCompatOpen(t *testing.T) {
+	m := machine(t, compatOf(time.Hour, "a"))
+	beat(t, m, 0, clock("10:00"))
+	pulse(t, m, clock("11:10"), offset(1))
+	wantActions(t, m, "pause, downtime a 70m")
+	m.Forget()
+	m.Open()
+	if m.Held() {
+		t.Fatal("held although it was opened")
+	}
+	m.Undo(0)
+	if !m.Held() {
+		t.Fatal("open although that was undone")
+	}
+	m.Open()
+	pulse(t, m, clock("11:20"), offset(2))
+	wantActions(t, m, "pause, downtime a 80m")
+	if !m.Held() {
+		t.Fatal("open although the downtime goes on")
+	}
+	other := machine(t, specOf(time.Hour, "a"))
+	beat(t, other, 0, clock("10:00"))
+	pulse(t, other, clock("11:10"), offset(1))
+	if other.Open(); !other.Held() {
+		t.Fatal("only compat has one gate for all")
+	}
+}

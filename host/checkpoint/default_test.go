@@ -392,3 +392,18 @@ func TestDefaultIsItsDefinition(t *testing.T) {
 		}
 	})
 }
+
+// Where all heartbeats came before the dependent's first record, everything
+// since that record was handled with what was known then.
+func TestSeekHealthyWithoutAHeartbeatBetween(t *testing.T) {
+	s := specOf(time.Hour, "a")
+	s.OnRecovery = SeekHealthy
+	m := machine(t, s)
+	beat(t, m, 0, clock("10:00"))
+	pulse(t, m, clock("10:10"), offset(4))
+	pulse(t, m, clock("10:20"), offset(5))
+	want(t, "down", pulse(t, m, clock("11:10"), offset(6)), "a 70m")
+	wantActions(t, m, "pause, downtime a 70m")
+	beat(t, m, 0, clock("12:00"))
+	wantActions(t, m, "recovery a, all up, seek 0/0@4, resume")
+}

@@ -114,6 +114,7 @@ func (m *Machine) look(i int, now int64) {
 		d.view, d.adopted = m.marker, true
 		m.setHealthy(i)
 	}
+	m.firstHealthy(i)
 	if m.rules[i].downtime {
 		if !d.down || m.spec.RepeatDowntime {
 			m.ask(i, abi.CheckDowntime)
@@ -122,6 +123,15 @@ func (m *Machine) look(i int, now int64) {
 	}
 	if ms := minus(m.marker.Int, d.view.Int); ms > m.rules[i].threshold {
 		m.goDown(i, ms, now)
+	}
+}
+
+// firstHealthy takes the dependent's first record for the healthy position of a
+// dependency whose heartbeats came before any: all that follows is handled with
+// what was known then.
+func (m *Machine) firstHealthy(i int) {
+	if d := &m.deps[i]; len(d.healthy) == 0 && !d.hit {
+		m.setHealthy(i)
 	}
 }
 

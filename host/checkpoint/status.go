@@ -16,6 +16,10 @@ type Status struct {
 	Dependencies []DependencyStatus
 	// Waiting is the number of actions not yet carried out.
 	Waiting int
+	// HeldSince is when the pause began, 0 if there is none. Released says that
+	// MaxPause ended it while a dependency was down.
+	HeldSince int64
+	Released  bool
 }
 
 // DependencyStatus is the part of Status about one dependency.
@@ -26,7 +30,11 @@ type DependencyStatus struct {
 	Marker abi.Marker
 	Down   bool
 	// DowntimeMs is what the check found last, 0 if it is up.
-	DowntimeMs        int64
+	DowntimeMs int64
+	// BehindMs is how far Marker is behind the dependent's, below 0 if it is
+	// ahead; Compared says that there is such a difference.
+	BehindMs          int64
+	Compared          bool
 	Healthy, Detected []abi.Position
 	// Partitions is empty in compat.
 	Partitions []PartitionStatus
@@ -44,6 +52,10 @@ func (m *Machine) Status() Status {
 	s := Status{
 		Marker: m.marker, Held: m.Held(), Positions: slices.Clone(m.positions), State: m.rawState(),
 		Dependencies: make([]DependencyStatus, len(m.deps)), Waiting: len(m.queue) - m.done,
+		Released: m.released,
+	}
+	if m.paused {
+		s.HeldSince = m.pausedAt
 	}
 	for i := range m.deps {
 		d := &m.deps[i]
@@ -54,6 +66,9 @@ func (m *Machine) Status() Status {
 		}
 		if d.down {
 			out.DowntimeMs = d.downtime
+		}
+		if m.marker.Kind == d.view.Kind && hasDifference(d.view.Kind) {
+			out.BehindMs, out.Compared = minus(m.marker.Int, d.view.Int), true
 		}
 		for _, p := range d.parts {
 			out.Partitions = append(out.Partitions, PartitionStatus{Partition: p.partition, Marker: p.marker, Idle: p.idle})

@@ -80,9 +80,9 @@ func (e *Error) Error() string {
 // builtin lists the codecs that need no configuration, in the order in which
 // messages name them. A codec with settings of its own (avro, protobuf, a
 // codec module) is built from its [codec.NAME] table, not found here.
-var builtin = [...]Codec{Raw{}, String{}, JSON{}, CSV{}}
+var builtin = [...]Codec{Raw{}, String{}, JSON{}, MessagePack{}, CSV{}}
 
-// ByName returns the codec a manifest calls name: raw, string or json. Names
+// ByName returns the codec a manifest calls name: raw, string, json or msgpack. Names
 // are matched exactly.
 func ByName(name string) (Codec, bool) {
 	for _, c := range builtin {

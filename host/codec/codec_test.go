@@ -8,7 +8,7 @@ import (
 )
 
 func TestByName(t *testing.T) {
-	for name, repr := range map[string]Repr{"raw": Bytes, "string": Text, "json": Msgpack} {
+	for name, repr := range map[string]Repr{"raw": Bytes, "string": Text, "json": Msgpack, "msgpack": Msgpack} {
 		c, ok := ByName(name)
 		if !ok || c.Name() != name || c.Repr() != repr {
 			t.Errorf("%s: got %v, %v", name, c, ok)
@@ -19,7 +19,7 @@ func TestByName(t *testing.T) {
 			t.Errorf("%q: got %v", name, c)
 		}
 	}
-	if diff := cmp.Diff([]string{"raw", "string", "json", "csv"}, Names()); diff != "" {
+	if diff := cmp.Diff([]string{"raw", "string", "json", "msgpack", "csv"}, Names()); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -78,6 +78,9 @@ func AppendLine(dst []byte, l *Line) ([]byte, error) {
 //   - What a codec decodes to msgpack is that value as JSON. A JSON document
 //     keeps its numbers and escapes as they are written and loses its white
 //     space.
+//     What JSON has no word for is marked inside: {"$base64":"..."} for bytes,
+//     {"$ext":[type,"..."]} for extensions, {"$float":"NaN"}; names that are
+//     no strings are their JSON as text.
 //   - Of the other codecs, UTF-8 is a string, anything else an object
 //     {"$base64":"..."}.
 //   - What c refuses to decode is {"$text":"..."} if it is UTF-8, otherwise
@@ -97,6 +100,11 @@ func RenderJSON(dst []byte, c Codec, wire []byte) []byte {
 		}
 		// Behind msg, because source and destination must not overlap.
 		if out, eerr := (JSON{}).Encode(msg, msg[n:]); eerr == nil {
+			return out[:n+copy(out[n:], out[len(msg):])]
+		}
+		// Something in it has no JSON form.
+		in := input{src: msg, i: n}
+		if out := in.render(msg); in.err == nil {
 			return out[:n+copy(out[n:], out[len(msg):])]
 		}
 	}
@@ -140,4 +148,21 @@ func appendCompact(dst, doc []byte) []byte {
 		}
 	}
 	return dst
+}
+
+// AppendString appends b, which has to be UTF-8, as a JSON string.
+func AppendString(dst, b []byte) ([]byte, bool) {
+	if !utf8.Valid(b) {
+		return dst, false
+	}
+	return appendBytes(dst, b), true
+}
+
+// StringText returns what the JSON string doc stands for; false if doc is no
+// string.
+func StringText(doc []byte) ([]byte, bool) {
+	if len(doc) < 2 || doc[0] != '"' {
+		return nil, false
+	}
+	return AppendText([]byte{}, doc), true
 }

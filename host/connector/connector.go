@@ -1,12 +1,14 @@
-// Package connector holds the sources and sinks beyond Kafka: lines of a
-// file, lines of standard input, ticks of a timer; lines appended to a file
-// or to standard output.
+// Package connector holds the sources and sinks beyond Kafka: lines and rows of
+// files and of standard input, ticks of timers, records that are posted over
+// HTTP; lines appended to a file or to standard output, records posted
+// elsewhere. With Reader, Writer and Kinds a program brings its own; package
+// sliphost makes a host of them.
 //
 // A source is polled by one goroutine and never makes it wait. It delivers
 // records in the form in which Kafka's come, packed, as topic 0 partition 0
-// unless told otherwise, so the engine treats all inputs alike. Delivery is
-// at least once: a source that can be resumed starts at the position of its
-// last Commit, a sink has its lines where they belong when Flush returns.
+// unless told otherwise, so the engine treats all inputs alike. It delivers
+// nothing twice: the engine keeps what is not committed. A sink has its records
+// where they belong when Flush returns.
 package connector
 
 import (

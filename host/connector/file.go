@@ -361,6 +361,17 @@ func (f *File) Ready() <-chan struct{} {
 	return f.watch.ready
 }
 
+// Place is the file and the line of a record that is not committed yet.
+func (f *File) Place(offset int64) string {
+	first := f.first
+	for i := range f.ends {
+		if f.ends[i].offset == offset {
+			first = f.ends[i].first
+		}
+	}
+	return fmt.Sprintf("%s:%d", f.cfg.Path, offset-first+1)
+}
+
 // done returns the end of the last record before offset and the number of
 // records up to there.
 func (f *File) done(offset int64) (end lineEnd, n int, err error) {

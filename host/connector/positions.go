@@ -77,7 +77,7 @@ func (p *Position) sum(r io.ReaderAt) (err error) {
 
 // check reports whether p is a position in the file r of the given size.
 func (p *Position) check(r io.ReaderAt, size int64) error {
-	const advice = "put the file back, or delete positions.json in the state directory to read every file from the start"
+	const advice = "put the file back; to read every file from the start, delete positions.json in the state directory, or, where topics are used, run `sliphost reset`"
 	if size < p.Byte {
 		return fmt.Errorf("it has %d bytes, but %d bytes (%d lines) of it were read before: it was truncated or replaced; %s", size, p.Byte, p.Line, advice)
 	}

@@ -193,6 +193,9 @@ func (s *Stream) fail(err error) {
 // something.
 func (s *Stream) Ready() <-chan struct{} { return s.ready }
 
+// Place is the line of a record.
+func (s *Stream) Place(offset int64) string { return fmt.Sprintf("%s:%d", s.name, offset+1) }
+
 // Commit keeps nothing; see Stream.
 func (s *Stream) Commit(int64) error { return nil }
 

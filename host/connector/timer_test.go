@@ -4,7 +4,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-	_ "time/tzdata"
 
 	"github.com/sliphost/sliphost/abi"
 	"github.com/sliphost/sliphost/host/cron"

@@ -75,8 +75,10 @@ func OpenWebhook(cfg WebhookConfig) *Webhook {
 func (h *Webhook) Append(r *Output) error {
 	at := len(h.buf)
 	h.buf = append(h.buf, r.Value...)
-	h.staged = append(h.staged, hooked{at, len(h.buf), r.Value == nil,
-		fmt.Sprintf("%s-%d-%d-%d", url.QueryEscape(r.Source), r.Partition, r.Offset, r.N)})
+	h.staged = append(h.staged, hooked{
+		at, len(h.buf), r.Value == nil,
+		fmt.Sprintf("%s-%d-%d-%d", url.QueryEscape(r.Source), r.Partition, r.Offset, r.N),
+	})
 	if len(h.buf) < maxStaged {
 		return nil
 	}

@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	_ "time/tzdata" // zones mean the same on every machine
 )
 
 // Schedule is a parsed expression. The zero Schedule matches nothing.

@@ -2,6 +2,7 @@ package golden
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -116,17 +117,6 @@ func (f *feed) begin(done <-chan struct{}) {
 	f.mu.Unlock()
 }
 
-// restarts says that the host is started anew before one of the inputs left;
-// not before the first, which is where it is started now.
-func (f *feed) restarts() bool {
-	for _, q := range f.queue {
-		if q.restart {
-			return true
-		}
-	}
-	return false
-}
-
 // head is the next input before a restart, nil if there is none.
 func (f *feed) head() *fed {
 	f.mu.Lock()
@@ -135,6 +125,13 @@ func (f *feed) head() *fed {
 		return nil
 	}
 	return &f.queue[0]
+}
+
+// restarts says whether the host is started anew behind this run.
+func (f *feed) restarts() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.ContainsFunc(f.queue, func(q fed) bool { return q.restart })
 }
 
 // settled says that no transaction is open: what was put out before has

@@ -82,7 +82,7 @@ func Run(ctx context.Context, path string, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	bo := boot.Options{Logger: o.Logger, CacheDir: o.CacheDir}
+	bo := boot.Options{Logger: o.Logger, CacheDir: o.CacheDir, LocalRegistry: true}
 	mods, found, err := boot.LoadModules(ctx, m, bo)
 	if err != nil {
 		return nil, err

@@ -162,6 +162,10 @@ func (s *scene) input(in *block) error {
 			s.feed.queue = append(s.feed.queue, fed{source: line, value: r.value, stamp: r.timestamp, restart: restart})
 			continue
 		}
+		r.json = r.json || in.from != ""
+		if err := r.encode(s.codecs(topic)); err != nil {
+			return s.at(in, "the record is not what topic %q takes: %s", in.endpoint, err)
+		}
 		if int(r.partition) >= s.parts[topic] {
 			return s.at(in, "topic %q has partitions 0 to %d, not %d", in.endpoint, s.parts[topic]-1, r.partition)
 		}
@@ -246,14 +250,7 @@ func (s *scene) run(ctx context.Context) error {
 			}
 		}
 		s.feed.begin(ctx.Done())
-		plan := s.plan
-		if s.feed.restarts() {
-			// This run is stopped, not at its end: nothing is closed for good.
-			stopped := *plan
-			stopped.Advances = nil
-			plan = &stopped
-		}
-		h := host.New(plan, host.Options{CommitInterval: s.b.Manifest.CommitInterval, UntilIdle: true},
+		h := host.New(s.plan, host.Options{CommitInterval: s.b.Manifest.CommitInterval, UntilIdle: true, GoesOn: s.feed.restarts()},
 			[]int{0}, len(s.sinks), s.backends(), s.log)
 		err := h.Run(ctx)
 		if s.feed.err != nil {
@@ -352,12 +349,14 @@ func (s *scene) got(o output) []record {
 		return o.sink.records
 	}
 	all := s.feed.broker.Records(o.topic)
+	key, value := s.codecs(o.topic)
 	var out []record
 	for _, r := range all {
 		if s.feed.inputs[recordID{o.topic, r.Partition, r.Offset}] {
 			continue // an input of the test
 		}
 		rec := record{key: r.Key, value: r.Value, partition: r.Partition, timestamp: r.Timestamp}
+		rec.decode(key, value)
 		it := abi.ReadHeaders(r.HeadersWire)
 		for {
 			name, value, ok := it.Next()

@@ -161,6 +161,7 @@ func (t *trial) outcome(letters []boot.Letter) *Trial {
 			for _, r := range t.broker.Records(s.Topic) {
 				out.Outputs = append(out.Outputs, TrialOutput{s.Topic, boot.Tapped{
 					Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp, Key: r.Key, Value: r.Value, Headers: r.HeadersWire,
+					KeyCodec: s.Key, ValueCodec: s.Value,
 				}})
 			}
 		}

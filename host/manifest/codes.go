@@ -93,6 +93,9 @@ const (
 	CodeGlobalUpdates       Code = "SLP332"
 	CodeCacheNoWriter       Code = "SLP333"
 	CodePipe                Code = "SLP334"
+	CodeUnknownCodec        Code = "SLP340"
+	CodeCodecSetting        Code = "SLP341"
+	CodeRegistryURL         Code = "SLP342"
 )
 
 // Sources and sinks outside Kafka.
@@ -104,6 +107,8 @@ const (
 // Modules and what a manifest binds to them; raised once a module is read.
 const (
 	CodeModuleMissing        Code = "SLP401"
+	CodeCodecFunction        Code = "SLP445"
+	CodeCodecSchema          Code = "SLP446"
 	CodeModuleNotWasm        Code = "SLP402"
 	CodeModuleExport         Code = "SLP403"
 	CodeModuleABI            Code = "SLP404"
@@ -141,6 +146,7 @@ const (
 	CodeOffsetsReset       Code = "SLP512"
 	CodeChangelogGone      Code = "SLP513"
 	CodeNoTransactions     Code = "SLP514"
+	CodeRegistry           Code = "SLP520"
 )
 
 // Stage is when a finding can be made.
@@ -211,9 +217,9 @@ func (e Explanation) filled() Explanation {
 	return e
 }
 
-func catalogues() [9][]Explanation {
-	return [9][]Explanation{
+func catalogues() [10][]Explanation {
+	return [10][]Explanation{
 		keyCodes[:], valueCodes[:], referenceCodes[:], stateCodes[:], moduleCodes[:], brokerCodes[:],
-		changeCodes[:], checkpointCodes[:], connectorCodes[:],
+		changeCodes[:], checkpointCodes[:], connectorCodes[:], codecCodes[:],
 	}
 }

@@ -24,7 +24,7 @@ var checkpointCodes = [...]Explanation{
 	},
 	{
 		Code: CodeCheckpointSource, Title: "a source cannot be part of a checkpoint",
-		Text: "The sources of a checkpoint are topics, repartitions, files or stdin that a handler reads, and no source waits for itself. A proxy has no position of its own, and a timer is its handler's.",
+		Text: "The sources of a checkpoint are topics, repartitions, files or stdin that a handler reads, no source waits for itself, and a checkpoint waits for each once. A proxy has no position of its own, and a timer is its handler's.",
 		Bad:  "[handler.h]\nsource = [\"stdin\", \"file:w.ndjson\"]\n[checkpoint.c]\ndependent = { source = \"stdin\" }\ndependency.weather = { source = \"stdin\" }", Good: "[handler.h]\nsource = [\"stdin\", \"file:w.ndjson\"]\n[checkpoint.c]\ndependent = { source = \"stdin\" }\ndependency.weather = { source = \"file:w.ndjson\" }",
 	},
 	{
@@ -54,7 +54,7 @@ var checkpointCodes = [...]Explanation{
 	},
 	{
 		Code: CodeCheckpointUncalled, Title: "a function's downtime or recovery call is never made", Level: LevelWarning,
-		Text: "These calls come to handlers that records of the dependent come to, because they are made where its partition is processed. Another handler that has the checkpoint may only say markers.",
+		Text: "These calls come to handlers that records of the dependent come to, because they are made where its partition is processed. Another handler that has the checkpoint may only say markers. A recovery call is made if on_recovery is \"call\".",
 		Bad:  "[handler.weather]\ncheckpoint = [\"c\"] # reads only the dependency, and its function has a recovery call", Good: "[handler.activity]\ncheckpoint = [\"c\"] # reads the dependent",
 	},
 }

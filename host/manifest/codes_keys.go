@@ -29,7 +29,7 @@ var keyCodes = [...]Explanation{
 	{
 		Code: CodeNotYet, Title: "not in this version yet",
 		Text: "The key, word or form is a part of the manifest that a later version of sliphost brings. It is refused rather than ignored, so that nothing is promised that does not happen.",
-		Bad:  "[topic.orders]\ncodec = \"avro\"", Good: "[topic.orders]\ncodec = \"json\"",
+		Bad:  "[module.m]\npath = \"m.wasm\"\ncapabilities = [\"nondeterministic\"]", Good: "[module.m]\npath = \"m.wasm\"",
 	},
 	{
 		Code: CodeBadID, Title: "an id is not kebab-case",

@@ -9,7 +9,7 @@ var valueCodes = [...]Explanation{
 	{
 		Code: CodeChoice, Title: "not one of the allowed words",
 		Text: "The key takes one of a few words, listed in the hint.",
-		Bad:  "[topic.orders]\ncodec = \"jsn\"", Good: "[topic.orders]\ncodec = \"json\"",
+		Bad:  "profile = \"fast\"", Good: "profile = \"latency\"",
 	},
 	{
 		Code: CodeRange, Title: "a number is out of range",

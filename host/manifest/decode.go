@@ -43,7 +43,9 @@ func (d *decoder) index(n *node, path []string) {
 // hideSecrets notes which parts of a text are secret: whatever stands at a key
 // that sounds like a secret, known or not.
 func hideSecrets(n *node, depth int, secret bool) {
-	if secret && n.kind != kindTable && n.val.src != nil {
+	// A URL with a user in it most likely has a password there too.
+	credentials := n.kind == kindString && strings.Contains(n.text, "://") && strings.Contains(n.text, "@")
+	if (secret || credentials) && n.kind != kindTable && n.val.src != nil {
 		n.val.src.secrets = append(n.val.src.secrets, n.val)
 	}
 	for _, c := range n.children {
@@ -402,6 +404,9 @@ func (f *field) choose(text string) (any, *problem) {
 		if c.name == text {
 			return text, nil
 		}
+	}
+	if f.open && checkID(text) == nil {
+		return text, nil
 	}
 	hint := "one of: " + strings.Join(f.words(), ", ")
 	if near := nearest(text, f.words()); near != "" {

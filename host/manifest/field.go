@@ -70,6 +70,8 @@ type field struct {
 	sub   func(parent any) any
 	add   func(parent any, id string) any
 	each  func(parent any, fn func(id string, child any))
+	// open, for a fieldChoice, admits ids besides the words.
+	open bool
 	// reserved lists ids that mean something else; id describes one in a word.
 	reserved []string
 	id       string

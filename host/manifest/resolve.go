@@ -15,6 +15,7 @@ func (d *decoder) resolve() {
 	}
 	d.clusters()
 	d.topics()
+	d.codecs()
 	d.repartitions()
 	d.distinctIDs()
 	d.modules()

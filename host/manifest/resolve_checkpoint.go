@@ -22,7 +22,7 @@ func (d *decoder) checkpoints(u *uses) {
 			d.report(CodeNoDependency, d.doc.place(path).key, path, "the checkpoint "+quoteName(c.ID)+" has no dependency, so its dependent would never wait", `write dependency.weather = { source = "weather" }`)
 		}
 		for j := range c.Dependencies {
-			d.dependency(c, &c.Dependencies[j], path, dependent, u)
+			d.dependency(c, j, path, dependent, u)
 		}
 		if dependent {
 			d.checkpointSettings(c, path)
@@ -78,7 +78,9 @@ func (d *decoder) markerFits(m *Marker, e *Endpoint, path []string) bool {
 	return false
 }
 
-func (d *decoder) dependency(c *Checkpoint, dep *Dependency, path []string, dependent bool, u *uses) {
+// dependency resolves the j-th one of c.
+func (d *decoder) dependency(c *Checkpoint, j int, path []string, dependent bool, u *uses) {
+	dep := &c.Dependencies[j]
 	path = join(join(path, "dependency"), dep.ID)
 	resolved := d.side(&dep.CheckpointSide, path, u)
 	if dep.IdleAfter == 0 {
@@ -98,6 +100,12 @@ func (d *decoder) dependency(c *Checkpoint, dep *Dependency, path []string, depe
 	}
 	if dependent && dep.Source.Key() == c.Dependent.Source.Key() {
 		d.reportAt(CodeCheckpointSource, join(path, "source"), "the checkpoint "+quoteName(c.ID)+" makes "+quoteName(dep.source)+" wait for itself", "name another source")
+	}
+	for _, other := range c.Dependencies[:j] {
+		if other.Source.Text != "" && other.Source.Key() == dep.Source.Key() {
+			d.reportAt(CodeCheckpointSource, join(path, "source"), "the checkpoint "+quoteName(c.ID)+" already waits for "+quoteName(dep.source)+", its dependency "+quoteName(other.ID), "keep the one with the lesser threshold; a checkpoint of its own can have another")
+			break
+		}
 	}
 	if dep.Marker.Kind == MarkerCall && !d.bound(c, &dep.Source) {
 		d.noCaller(c, join(path, "marker"), dep.source)

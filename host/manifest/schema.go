@@ -69,6 +69,9 @@ func schemaField(f *field) map[string]any {
 		}
 	case fieldChoice:
 		out = orReference(map[string]any{"enum": f.words()})
+		if f.open {
+			out = map[string]any{"anyOf": []any{map[string]any{"enum": f.words()}, map[string]any{"type": "string"}}}
+		}
 	case fieldInt:
 		n := map[string]any{"type": "integer"}
 		if f.min != 0 || f.max != 0 {

@@ -205,13 +205,13 @@ func topicField() field {
 				slot: at(func(t *Topic) *Start { return &t.Start }),
 			},
 			{
-				name: "codec", kind: fieldChoice, def: string(CodecRaw), example: `"json"`, choices: codecChoices(),
-				help: "What the values of the topic's records are.",
+				name: "codec", kind: fieldChoice, def: string(CodecRaw), example: `"json"`, choices: codecChoices(), open: true,
+				help: "What the values of the topic's records are: a word, or the id of a [codec.ID].",
 				slot: textAt(func(t *Topic) *Codec { return &t.Codec }),
 			},
 			{
-				name: "key_codec", kind: fieldChoice, def: string(CodecRaw), example: `"string"`, choices: codecChoices(),
-				help: "What the keys of the topic's records are.",
+				name: "key_codec", kind: fieldChoice, def: string(CodecRaw), example: `"string"`, choices: codecChoices(), open: true,
+				help: "What the keys of the topic's records are: a word, or the id of a [codec.ID].",
 				slot: textAt(func(t *Topic) *Codec { return &t.KeyCodec }),
 			},
 			{
@@ -229,9 +229,7 @@ func codecChoices() []choice {
 		{name: string(CodecRaw), help: "Bytes, handed on as they are."},
 		{name: string(CodecString), help: "UTF-8 text, checked, handed to the handler as bytes."},
 		{name: string(CodecJSON), help: "JSON; the handler sees a typed value."},
-		{name: "msgpack", help: "MessagePack.", since: 3},
-		{name: "avro", help: "Avro, by a schema file or a registry.", since: 3},
-		{name: "protobuf", help: "Protocol Buffers, by a descriptor set or a registry.", since: 3},
+		{name: string(CodecMsgpack), help: "MessagePack, checked; the handler sees a typed value."},
 	}
 }
 

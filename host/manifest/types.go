@@ -35,6 +35,7 @@ type Manifest struct {
 	Repartitions []Repartition
 	Proxies      []Proxy
 	Caches       []Cache
+	Codecs       []CodecTable
 	Checkpoints  []Checkpoint
 	Modules      []Module
 	Handlers     []Handler
@@ -168,6 +169,8 @@ const (
 	CodecRaw    Codec = "raw"
 	CodecString Codec = "string"
 	CodecJSON   Codec = "json"
+	// CodecMsgpack, like every [codec.ID], gives a handler typed values.
+	CodecMsgpack Codec = "msgpack"
 	// CodecCSV is for rows of files and standard input.
 	CodecCSV Codec = "csv"
 )

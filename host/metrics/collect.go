@@ -33,6 +33,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	for i := range h.Workers {
 		s.worker(&h.Workers[i])
 	}
+	for i := range h.Checkpoints {
+		s.checkpoint(&h.Checkpoints[i])
+	}
 	s.late(&c.late)
 	c.guests.refusals(func(handler, reason string, n uint64) { s.put(handlerRefused, float64(n), handler, reason) })
 	if c.config.Clients != nil {
@@ -81,6 +84,7 @@ func (s *scrape) handler(h *Handler) {
 		{handlerTraps, h.Traps},
 		{handlerFuel, h.Fuel},
 		{handlerLastFuel, h.LastFuel},
+		{handlerCodecErrors, h.CodecErrors},
 		{handlerDropped, h.Dropped},
 		{handlerSkipped, h.Skipped},
 		{handlerDeadLetters, h.DeadLetters},

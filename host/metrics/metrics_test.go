@@ -20,6 +20,8 @@ import (
 	"github.com/prometheus/common/model"
 )
 
+func lag(d time.Duration) *time.Duration { return &d }
+
 // sample has a different number in every field that is shown.
 func sample() Host {
 	return Host{
@@ -29,6 +31,12 @@ func sample() Host {
 			{ID: "late", Module: "flights", SHA256: "ab12", Records: 1, Outputs: 2, Failed: 3, Traps: 4, Fuel: 9, LastFuel: 10, Dropped: 5, Skipped: 6, DeadLetters: 7, Letters: map[string]uint64{"trap": 8}},
 			{ID: "count", Module: "flights", SHA256: "ab12"},
 		},
+		Checkpoints: []Checkpoint{{
+			ID: "weather-first", Pauses: 201, Downtimes: 202, Recoveries: 203, Seeks: 204, Paused: 205 * time.Second,
+			Partitions: []CheckpointPartition{
+				{Partition: 3, Held: 206 * time.Second, Dependencies: []CheckpointDependency{{ID: "weather", Down: true, Lag: lag(207 * time.Second)}, {ID: "news"}}},
+			},
+		}},
 		Workers: []Worker{
 			{
 				ID: 0, Cluster: "main",

@@ -35,6 +35,7 @@ const (
 	handlerTraps
 	handlerFuel
 	handlerLastFuel
+	handlerCodecErrors
 	handlerDropped
 	handlerSkipped
 	handlerDeadLetters
@@ -56,6 +57,14 @@ const (
 	restoreRemaining
 	restoredRecords
 	cacheReads
+	checkpointDown
+	checkpointLag
+	checkpointHeld
+	checkpointPauses
+	checkpointPaused
+	checkpointDowntimes
+	checkpointRecoveries
+	checkpointSeeks
 	kafkaLag
 	kafkaFetchedRecords
 	kafkaFetchedBytes
@@ -78,12 +87,14 @@ const (
 )
 
 var (
-	byHandler   = []string{"handler", "module"}
-	byWorker    = []string{"worker", "cluster"}
-	byPartition = []string{"worker", "source", "partition"}
-	byMember    = []string{"cluster", "worker"}
-	byClient    = []string{"cluster", "kind", "worker"}
-	byBroker    = []string{"cluster", "kind", "worker", "broker"}
+	byHandler    = []string{"handler", "module"}
+	byWorker     = []string{"worker", "cluster"}
+	byPartition  = []string{"worker", "source", "partition"}
+	byCheckpoint = []string{"checkpoint"}
+	byDependency = []string{"checkpoint", "dependency", "partition"}
+	byMember     = []string{"cluster", "worker"}
+	byClient     = []string{"cluster", "kind", "worker"}
+	byBroker     = []string{"cluster", "kind", "worker", "broker"}
 )
 
 const (
@@ -111,6 +122,7 @@ var families = [familyCount]family{
 	handlerTraps:       {"sliphost_handler_traps_total", counter, byHandler, "Traps of the module in calls for the handler."},
 	handlerFuel:        {"sliphost_handler_fuel_total", counter, byHandler, "Fuel that the module used in calls for the handler: about instructions."},
 	handlerLastFuel:    {"sliphost_handler_fuel_last_batch", gauge, byHandler, "Fuel of the last call for the handler, the most of any worker."},
+	handlerCodecErrors: {"sliphost_handler_codec_errors_total", counter, byHandler, "Keys and values that a codec could not decode for the handler, or not encode of its outputs, each try counted."},
 	handlerDropped:     {"sliphost_handler_dropped_records_total", counter, byHandler, "Records that the handler asked to drop."},
 	handlerSkipped:     {"sliphost_handler_skipped_records_total", counter, byHandler, "Records passed over after their last try, by the policy skip."},
 	handlerDeadLetters: {"sliphost_handler_dead_letters_total", counter, byHandler, "Records written to the dead-letter topic after their last try."},
@@ -134,6 +146,15 @@ var families = [familyCount]family{
 	restoreRemaining: {"sliphost_restore_remaining_records", gauge, byWorker, "Changelog offsets left to read before all tasks run."},
 	restoredRecords:  {"sliphost_restore_records_total", counter, byWorker, "Changelog records read into the store."},
 	cacheReads:       {"sliphost_cache_reads_total", counter, []string{"worker", "cluster", "result"}, "Reads of caches: hit from memory, miss from disk, as of the last commit."},
+
+	checkpointDown:       {"sliphost_checkpoint_dependency_down", gauge, byDependency, "1 while the dependency is down for an owned partition of the dependent."},
+	checkpointLag:        {"sliphost_checkpoint_marker_lag_seconds", gauge, byDependency, "How far the dependency's marker is behind the dependent's, below 0 if it is ahead; 1000 of integers are a second. Not there for text."},
+	checkpointHeld:       {"sliphost_checkpoint_held_seconds", gauge, []string{"checkpoint", "partition"}, "For how long an owned partition of the dependent is held back now, 0 if it is not."},
+	checkpointPauses:     {"sliphost_checkpoint_pauses_total", counter, byCheckpoint, "Pauses of a partition."},
+	checkpointPaused:     {"sliphost_checkpoint_paused_seconds_total", counter, byCheckpoint, "Sum of the pauses that are over; what is held now is in sliphost_checkpoint_held_seconds."},
+	checkpointDowntimes:  {"sliphost_checkpoint_downtimes_total", counter, byCheckpoint, "Downtimes found, by dependency and partition of the dependent."},
+	checkpointRecoveries: {"sliphost_checkpoint_recoveries_total", counter, byCheckpoint, "Dependencies that were found up again, by partition of the dependent."},
+	checkpointSeeks:      {"sliphost_checkpoint_seeks_total", counter, byCheckpoint, "Times that a partition of the dependent was sent back."},
 
 	kafkaLag:             {"sliphost_kafka_lag_records", gauge, []string{"cluster", "topic", "partition"}, "Records between the committed position and the end of an owned partition."},
 	kafkaFetchedRecords:  {"sliphost_kafka_fetched_records", gauge, byMember, "Records that the consumer has fetched ahead."},
@@ -164,5 +185,6 @@ var sections = []struct {
 	{handlerInfo, "Handlers"},
 	{workerPartitions, "Workers and partitions"},
 	{workerTasks, "Tasks and caches"},
+	{checkpointDown, "Checkpoints"},
 	{kafkaLag, "Kafka clients"},
 }

@@ -13,15 +13,16 @@ type Host struct {
 	// Records are those whose effects are handed over.
 	Records, Commits, Rewinds uint64
 	// Aborts counts rewinds by reason.
-	Aborts   map[string]uint64
-	Handlers []Handler
-	Workers  []Worker
+	Aborts      map[string]uint64
+	Handlers    []Handler
+	Workers     []Worker
+	Checkpoints []Checkpoint
 }
 
 // Handler sums one handler over all workers.
 type Handler struct {
-	ID, Module, SHA256                                                             string
-	Records, Outputs, Failed, Traps, Dropped, Skipped, DeadLetters, Fuel, LastFuel uint64
+	ID, Module, SHA256                                                                          string
+	Records, Outputs, Failed, Traps, CodecErrors, Fuel, LastFuel, Dropped, Skipped, DeadLetters uint64
 	// Letters counts dead letters by code.
 	Letters map[string]uint64
 }

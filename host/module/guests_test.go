@@ -265,7 +265,7 @@ func TestGuestFloodsInBoundedMemory(t *testing.T) {
 	const n = 1_000_000
 	for _, lang := range languages {
 		t.Run(lang, func(t *testing.T) {
-			s := openSlot(t, guest(t, lang, "all", Limits{}), bound("flood", intParam("n", n)), Hooks{})
+			s := openSlot(t, guest(t, lang, "all", Limits{Fuel: 1 << 50}), bound("flood", intParam("n", n)), Hooks{})
 			head, records := encode(values("a"))
 			reply, done, err := s.Process(t.Context(), 0, 1, head, records)
 			if err != nil || done != 1 {

@@ -68,29 +68,76 @@ type Latency struct {
 //
 // Errors: a dependency that is unknown, or "" where there are several; a
 // marker that the checkpoint's check cannot compare.
-func (k *CheckpointRef) Heartbeat(c *Call, marker Marker, dependency string) (Latency, error) {
-	id, err := k.at(c, marker)
+func (k *CheckpointRef) Heartbeat(c *Call, marker Marker, dependency string) (l Latency, err error) {
+	id, err := k.at(c, len(marker.m.Text))
 	if err != nil {
-		return Latency{}, err
+		return l, err
 	}
 	in := c.in
-	in.request = abi.AppendHeartbeat(in.request[:0], &abi.Heartbeat{
-		Dependency: dependency, Only: dependency == "", Marker: marker.m,
-	})
+	var req []byte
+	switch n := len(dependency); {
+	case n == 0:
+		req = append(in.request[:0], 0x92, 0xc0)
+	case n < 32:
+		req = append(append(in.request[:0], 0x92, 0xa0|byte(n)), dependency...)
+	default:
+		req = abi.AppendStr(append(in.request[:0], 0x92), dependency)
+	}
+	if v := marker.m.Int; marker.m.Kind == abi.MarkerTime && v > math.MaxUint32 {
+		req = append(req, 0x91, 0xcf, byte(v>>56), byte(v>>48), byte(v>>40), byte(v>>32),
+			byte(v>>24), byte(v>>16), byte(v>>8), byte(v))
+	} else {
+		req = abi.AppendMarker(req, marker.m)
+	}
+	in.request = req
 	buf := in.arena.room(minRoom)
-	n := hostCheckpointHeartbeat(in, id, in.request, buf)
+	n := hostCheckpointHeartbeat(in, id, req, buf)
 	if n > int64(len(buf)) {
 		buf = in.arena.room(int(n))
-		n = hostCheckpointHeartbeat(in, id, in.request, buf)
+		n = hostCheckpointHeartbeat(in, id, req, buf)
 	}
 	if n < 0 || n > int64(len(buf)) {
-		return Latency{}, k.refused("heartbeat", n)
+		return l, k.refused("heartbeat", n)
 	}
-	l, err := abi.ReadLatency(buf[:n])
+	if quickLatency(buf[:n], &l) {
+		return l, nil
+	}
+	m, err := abi.ReadLatency(buf[:n])
 	if err != nil {
-		return Latency{}, k.unreadable("heartbeat")
+		return l, k.unreadable("heartbeat")
 	}
-	return Latency{l.IsLate, Marker{l.DependentMarker}, Marker{l.DependencyMarker}}, nil
+	return Latency{m.IsLate, Marker{m.DependentMarker}, Marker{m.DependencyMarker}}, nil
+}
+
+// quickLatency reads a Latency of times that are not before 1970, the
+// dependent's perhaps absent, in the form a host writes; false for everything
+// else, and package abi then decides: calls cost a guest more than the reading.
+func quickLatency(b []byte, l *Latency) bool {
+	if len(b) < 13 || b[0] != 0x93 || b[1] != 0xc2 && b[1] != 0xc3 {
+		return false
+	}
+	p := 2
+	if b[2] == 0xc0 {
+		p = 3
+	} else if len(b) != 22 || b[2] != 0x91 || b[3] != 0xcf || b[4] >= 0x80 {
+		return false
+	} else {
+		w := (*[8]byte)(b[4:])
+		l.Dependent.m.Int = int64(uint64(w[0])<<56 | uint64(w[1])<<48 | uint64(w[2])<<40 | uint64(w[3])<<32 |
+			uint64(w[4])<<24 | uint64(w[5])<<16 | uint64(w[6])<<8 | uint64(w[7]))
+		l.Dependent.m.Kind = abi.MarkerTime
+		p = 12
+	}
+	if len(b) != p+10 || b[p] != 0x91 || b[p+1] != 0xcf || b[p+2] >= 0x80 {
+		l.Dependent = Marker{}
+		return false
+	}
+	w := (*[8]byte)(b[p+2:])
+	l.Dependency.m.Int = int64(uint64(w[0])<<56 | uint64(w[1])<<48 | uint64(w[2])<<40 | uint64(w[3])<<32 |
+		uint64(w[4])<<24 | uint64(w[5])<<16 | uint64(w[6])<<8 | uint64(w[7]))
+	l.Dependency.m.Kind = abi.MarkerTime
+	l.IsLate = b[1] == 0xc3
+	return true
 }
 
 // Down is a dependency that is down and for how long, in milliseconds, as the
@@ -133,13 +180,23 @@ func (d Downtimes) Of(dependency string) (ms int64, ok bool) {
 // Errors: a marker that the checkpoint's check cannot compare, a state that is
 // too large.
 func (k *CheckpointRef) CheckPulse(c *Call, marker Marker, state ...StateField) (Downtimes, error) {
-	id, err := k.at(c, marker)
+	id, err := k.at(c, len(marker.m.Text))
 	if err != nil {
 		return nil, err
 	}
 	in := c.in
-	req := abi.AppendMarker(append(in.request[:0], 0x92), marker.m)
-	req = abi.AppendMapHeader(req, len(state))
+	var req []byte
+	if v := marker.m.Int; marker.m.Kind == abi.MarkerTime && v > math.MaxUint32 {
+		req = append(in.request[:0], 0x92, 0x91, 0xcf, byte(v>>56), byte(v>>48), byte(v>>40), byte(v>>32),
+			byte(v>>24), byte(v>>16), byte(v>>8), byte(v))
+	} else {
+		req = abi.AppendMarker(append(in.request[:0], 0x92), marker.m)
+	}
+	if len(state) < 16 {
+		req = append(req, 0x80|byte(len(state)))
+	} else {
+		req = abi.AppendMapHeader(req, len(state))
+	}
 	for i := range state {
 		req = state[i].append(req)
 	}
@@ -208,9 +265,16 @@ func StateRaw(name string, msgpack []byte) StateField {
 }
 
 func (f *StateField) append(b []byte) []byte {
-	b = abi.AppendStr(b, f.name)
+	if n := len(f.name); n < 32 {
+		b = append(append(b, 0xa0|byte(n)), f.name...)
+	} else {
+		b = abi.AppendStr(b, f.name)
+	}
 	switch f.kind {
 	case KindInt:
+		if f.bits < 0x80 {
+			return append(b, byte(f.bits))
+		}
 		return abi.AppendInt(b, int64(f.bits))
 	case KindFloat:
 		return abi.AppendFloat(b, math.Float64frombits(f.bits))
@@ -222,19 +286,26 @@ func (f *StateField) append(b []byte) []byte {
 	return append(b, f.raw...)
 }
 
-// at returns the host's number of the checkpoint, if marker can be one.
-func (k *CheckpointRef) at(c *Call, marker Marker) (int32, error) {
+// at returns the host's number of the checkpoint, if a marker of that much text
+// can be given.
+func (k *CheckpointRef) at(c *Call, text int) (int32, error) {
+	if c.live && k.index < len(c.b.checkpointIDs) && text <= abi.MaxMarker {
+		if id := c.b.checkpointIDs[k.index]; id >= 0 {
+			c.in.touched = true
+			return id, nil
+		}
+	}
+	return -1, k.unusable(c, text)
+}
+
+// unusable says why at has no number.
+func (k *CheckpointRef) unusable(c *Call, text int) error {
 	c.check()
-	id := c.b.checkpoint(k.index)
-	if id < 0 {
-		return 0, &recordError{code: abi.CodeUnbound, text: "checkpoint \"" + k.name +
-			"\" is not bound: add it to slip.Handle of handler \"" + c.b.h.desc.Name + "\""}
+	if text > abi.MaxMarker {
+		return k.fault(abi.CodeFailed, "a text marker has at most 255 bytes")
 	}
-	if len(marker.m.Text) > abi.MaxMarker {
-		return 0, k.fault(abi.CodeFailed, "a text marker has at most 255 bytes")
-	}
-	c.in.touched = true
-	return id, nil
+	return &recordError{code: abi.CodeUnbound, text: "checkpoint \"" + k.name +
+		"\" is not bound: add it to slip.Handle of handler \"" + c.b.h.desc.Name + "\""}
 }
 
 // checkpoint returns the host's number of the checkpoint with that index, -1 if

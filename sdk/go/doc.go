@@ -54,10 +54,20 @@
 // A get takes about 0.2 microseconds besides the host's own work and allocates
 // nothing; what a scan takes is per page, not per entry.
 //
+// # Checkpoints
+//
+// A [Checkpoint] holds a source, the dependent, back while one that it depends
+// on is down. [CheckpointRef.Heartbeat] and [CheckpointRef.CheckPulse] tell it
+// how far handlers are, unless the manifest takes the markers from the records;
+// [CheckpointRef.OnDowntime], [CheckpointRef.OnRecovery] and checks of the
+// handler's own are bindings. At a recovery [Call.SeekTo] goes back, and
+// [Record.Replayed] tells what comes again. A heartbeat or a pulse takes about
+// 0.3 microseconds besides the host's own work.
+//
 // # Time, memory, goroutines
 //
 // Timestamps are milliseconds since 1970 as int64; [Call.StreamTime] is the
-// clock of a handler. Package time works too, but costs 280 KB of module size,
+// clock of a handler, and [OnAdvance] tells when it moved without a record. Package time works too, but costs 280 KB of module size,
 // and time.Now is the record's timestamp.
 //
 // Byte slices of a record, and what [Call.Encode], [CacheRef.Get] and

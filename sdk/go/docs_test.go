@@ -6,15 +6,19 @@ import (
 	"testing"
 )
 
-// TestDocsSnippets finds each Go snippet of the pages about time in a file that
-// is compiled.
+// TestDocsSnippets finds each Go snippet of the pages about time and checkpoints
+// in a file that is compiled.
 func TestDocsSnippets(t *testing.T) {
-	compiled, err := os.ReadFile("example_windows_test.go")
-	if err != nil {
-		t.Fatal(err)
+	var compiled []byte
+	for _, file := range []string{"example_windows_test.go", "example_checkpoints_test.go"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		compiled = append(compiled, text...)
 	}
 	n := 0
-	for _, page := range []string{"windows.md", "joins.md"} {
+	for _, page := range []string{"windows.md", "joins.md", "checkpoints.md"} {
 		text, err := os.ReadFile("../../docs/" + page)
 		if err != nil {
 			t.Fatal(err)
@@ -25,7 +29,7 @@ func TestDocsSnippets(t *testing.T) {
 			for _, part := range strings.Split(strings.TrimSpace(code), "\n\n") {
 				n++
 				if !strings.Contains(string(compiled), part) {
-					t.Errorf("%s: not in example_windows_test.go:\n%s", page, part)
+					t.Errorf("%s: in no compiled file:\n%s", page, part)
 				}
 			}
 		}

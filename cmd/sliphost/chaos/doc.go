@@ -19,9 +19,14 @@
 //	D1  the disk of the state directory fills and empties
 //	D3  files of the store are changed, cut short or deleted
 //	D5  the state directory is put back to what it was before
+//	C1  hosts with a checkpoint are killed in its pauses, recoveries and seeks
+//	C2  a host kills itself at each named place of what a checkpoint does
 //	B1  the broker is killed and started again; Apache Kafka only
 //
-// and the controls, on which the checker has to fail: hosts with a seeded bug
+// C1 and C2 have an application of their own, judged by a model of it event by
+// event (checkpointmodel_test.go), which has its own control.
+//
+// Then there are the controls, on which the checker has to fail: hosts with a seeded bug
 // (build tags bug_dup, bug_loss, bug_order, bug_state), and one that delivers at
 // least once.
 //

@@ -57,8 +57,7 @@ func mean() time.Duration {
 // crashPointKills is P2: a process kills itself at each named place, while
 // another one comes and goes so that the group moves.
 func crashPointKills(a *app) {
-	// The application here has no checkpoint; what is killed there is not covered
-	// by this scenario.
+	// The application here has no checkpoint: those are C2's.
 	points := slices.DeleteFunc(crashPoints(a.t), func(name string) bool { return strings.HasPrefix(name, "checkpoint-") })
 	if len(points) == 0 {
 		a.t.Fatal("the host's source names no crash points")

@@ -21,11 +21,14 @@ type state struct {
 	*memory.Store
 	caches    []string
 	partition int32
+	base      int64
 	times     []int64
 	begun     int
 	// fast answers cache_get and cache_put without looking, for benchmarks.
 	fast    bool
 	limited map[int]bool
+	// seeks are those of a call that allows them, nil otherwise.
+	seeks *[]abi.Position
 }
 
 func newState(staged int, caches []string) *state {
@@ -56,6 +59,7 @@ func (h *runner) cacheCall(name string) api.GoModuleFunc {
 	ask := func(f func(cache int32, request, buf []byte) int64) api.GoModuleFunc {
 		return func(_ context.Context, _ api.Module, st []uint64) {
 			s.reach(int(h.word(abi.ProgressCurrentAt)) + 1)
+			s.At = abi.Position{Partition: s.partition, Offset: s.base + int64(h.word(abi.ProgressCurrentAt))}
 			st[0] = uint64(f(int32(st[0]), h.bytes(st[1], st[2]), h.bytes(st[3], st[4])))
 		}
 	}
@@ -108,6 +112,20 @@ func (h *runner) cacheCall(name string) api.GoModuleFunc {
 		return func(_ context.Context, _ api.Module, st []uint64) {
 			s.reach(int(h.word(abi.ProgressCurrentAt)) + 1)
 			st[0] = uint64(s.StreamTime())
+		}
+	case "checkpoint_heartbeat":
+		if s.fast {
+			return answering(h, fastLatency)
+		}
+		return ask(s.CheckpointHeartbeat)
+	case "checkpoint_pulse":
+		if s.fast {
+			return answering(h, nil)
+		}
+		return ask(s.CheckpointPulse)
+	case "seek":
+		return func(_ context.Context, _ api.Module, st []uint64) {
+			st[0] = uint64(uint32(s.seek(int32(st[0]), int32(st[1]), int64(st[2]))))
 		}
 	case "panic":
 		return func(_ context.Context, _ api.Module, st []uint64) { h.stderr.Write(h.bytes(st[0], st[1])) }

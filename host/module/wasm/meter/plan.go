@@ -42,7 +42,7 @@ const entryCost = 8
 // touched: its callers pay for it. One of at most smallCost is charged and not
 // tested: its callers have a test of their own soon enough.
 const (
-	freeCost  = 128
+	freeCost  = 48
 	smallCost = 512
 )
 

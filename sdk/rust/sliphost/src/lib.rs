@@ -44,6 +44,7 @@ mod binding;
 mod cache;
 mod call;
 mod checkpoint;
+mod codec;
 mod error;
 mod export;
 mod field;
@@ -71,6 +72,7 @@ pub use checkpoint::{
     Check, Checkpoint, Down, Downtime, Downtimes, Latency, OnCheck, OnDowntime, OnRecovery,
     Position, Recovery, Seek,
 };
+pub use codec::{Codec, Coded, Format};
 pub use error::{Error, Result};
 pub use export::{no_records, Handler, HandlerFn, Options};
 pub use field::{Field, NIL};

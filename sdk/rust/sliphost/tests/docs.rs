@@ -1,7 +1,11 @@
-//! The Rust snippets of docs/windows.md and docs/joins.md, compiled.
+//! The Rust snippets of docs/windows.md, docs/joins.md and
+//! docs/checkpoints.md, compiled.
 
 use sliphost::prelude::*;
-use sliphost::{Dedup, Hopping, Join, JoinKind, OnAdvance, Pair, Session, TableJoin, Window};
+use sliphost::{
+    Checkpoint, Dedup, Downtime, Hopping, Join, JoinKind, Marker, OnAdvance, Pair, Recovery,
+    Session, TableJoin, Window,
+};
 
 static TOTALS: Cache = Cache::new("totals");
 static VISITS: Cache = Cache::new("visits");
@@ -67,11 +71,45 @@ fn unique(call: &mut Call, rec: Record<'_>) -> Result<()> {
     Ok(())
 }
 
+static FIRST: Checkpoint = Checkpoint::new("weather-first");
+
+fn weather(call: &mut Call, rec: Record<'_>) -> Result<()> {
+    let latency = FIRST.heartbeat(call, Marker::Time(rec.timestamp()), "weather")?;
+    if latency.is_late {
+        LATE.emit(call, rec.key(), rec.value_opt());
+    }
+    Ok(())
+}
+
+fn activity(call: &mut Call, rec: Record<'_>) -> Result<()> {
+    let partition = rec.partition().to_string();
+    let state = [(&*partition, rec.offset().into())];
+    let down = FIRST.check_pulse(call, Marker::Time(rec.timestamp()), &state)?;
+    if let Some(d) = down.first() {
+        log!(call, Level::Warn, "{} is {} ms behind", d.dependency, d.ms);
+    }
+    Ok(())
+}
+
+fn down(call: &mut Call, d: &Downtime<'_>) -> Result<()> {
+    call.emit(NIL, &format!("{} is down", d.dependency));
+    Ok(())
+}
+
+fn recovered(call: &mut Call, r: &Recovery<'_>) -> Result<()> {
+    for p in &r.detected {
+        call.seek_to(p)?;
+    }
+    Ok(())
+}
+
 export! {
     "count" => count, TOTALS, LATE, OnAdvance::new(|call, a| PER_MINUTE.advance(call, a));
     "pay" => pay, ORDERS, OnAdvance::new(|call, a| PAID.advance(call, a));
     "enrich" => enrich, PEOPLE;
     "unique" => unique, IDS;
+    "weather" => weather, FIRST, LATE;
+    "activity" => activity, FIRST, FIRST.on_downtime(down), FIRST.on_recovery(recovered);
 }
 
 #[test]
@@ -80,6 +118,7 @@ fn the_snippets_of_the_pages_are_those_above() {
     let pages = [
         include_str!("../../../../docs/windows.md"),
         include_str!("../../../../docs/joins.md"),
+        include_str!("../../../../docs/checkpoints.md"),
     ];
     let mut n = 0;
     for page in pages {
@@ -92,6 +131,6 @@ fn the_snippets_of_the_pages_are_those_above() {
         }
     }
     assert!(n >= 8, "only {} snippets", n);
-    assert_eq!(HANDLERS.len(), 4);
+    assert_eq!(HANDLERS.len(), 6);
     let _ = (&LAST_HOUR, &CLICKS);
 }

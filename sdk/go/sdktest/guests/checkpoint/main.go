@@ -15,6 +15,7 @@ import (
 
 var (
 	weather = slip.Checkpoint("weather-first")
+	times   = slip.IntParam("times", 100, "calls at each record")
 	goBack  = slip.StringParam("seek", "none", "where to go back to at recovery: none, state, healthy, detected, beginning, end")
 )
 
@@ -26,6 +27,8 @@ func init() {
 	slip.Handle("recover", pulse, weather.OnDowntime(down), weather.OnRecovery(recovered), goBack)
 	slip.Handle("checked", pulse, weather.DowntimeCheck(downtimeCheck), weather.RecoveryCheck(recoveryCheck))
 	slip.Handle("check", nil, weather.DowntimeCheck(downtimeCheck), weather.RecoveryCheck(recoveryCheck))
+	slip.Handle("many-heartbeats", manyHeartbeats, weather, times)
+	slip.Handle("many-pulses", manyPulses, weather, times)
 	slip.Handle("advance", identity, slip.OnAdvance(advance))
 }
 
@@ -178,6 +181,26 @@ func recoveryCheck(_ *slip.Call, ch slip.Check) (bool, error) {
 		return false, errors.New("markers " + show(ch.DependentMarker) + " and " + show(ch.DependencyMarker))
 	}
 	return order >= 0, nil
+}
+
+// manyHeartbeats is for benchmarks: as many heartbeats as its parameter says.
+func manyHeartbeats(c *slip.Call, rec slip.Record) error {
+	for range times.Get(c) {
+		if l, err := weather.Heartbeat(c, slip.TimeMarker(rec.Timestamp), "weather"); err != nil || l.IsLate {
+			return errors.Join(err, errors.New("late"))
+		}
+	}
+	return nil
+}
+
+// manyPulses makes pulses, with the offset in the state.
+func manyPulses(c *slip.Call, rec slip.Record) error {
+	for range times.Get(c) {
+		if down, err := weather.CheckPulse(c, slip.TimeMarker(rec.Timestamp), slip.StateInt("0", rec.Offset)); err != nil || len(down) > 0 {
+			return errors.Join(err, errors.New("down"))
+		}
+	}
+	return nil
 }
 
 func identity(c *slip.Call, rec slip.Record) error {

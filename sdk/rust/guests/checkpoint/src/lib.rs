@@ -17,6 +17,8 @@ static SEEK: TextParam = TextParam::new(
     "where to go back to at recovery: none, state, healthy, detected, beginning, end",
 );
 
+static TIMES: IntParam = IntParam::new("times", 100, "calls at each record");
+
 export! {
     "heartbeat" => heartbeat, WEATHER;
     "pulse" => pulse, WEATHER;
@@ -25,6 +27,8 @@ export! {
         WEATHER.recovery_check(events::recovery_check);
     "check" => no_records, WEATHER.downtime_check(events::downtime_check),
         WEATHER.recovery_check(events::recovery_check);
+    "many-heartbeats" => many_heartbeats, WEATHER, TIMES;
+    "many-pulses" => many_pulses, WEATHER, TIMES;
     "advance" => identity, OnAdvance::new(advance);
 }
 
@@ -32,7 +36,7 @@ export! {
 fn heartbeat(call: &mut Call, rec: Record<'_>) -> Result<()> {
     let (marker, rest) = command(&rec)?;
     let fail = rest.contains(&"fail");
-    let dependency = rest.into_iter().filter(|w| *w != "fail").last();
+    let dependency = rest.into_iter().rfind(|w| *w != "fail");
     let l = WEATHER.heartbeat(call, marker, dependency)?;
     let out = [
         replayed(&rec),
@@ -73,6 +77,33 @@ fn pulse(call: &mut Call, rec: Record<'_>) -> Result<()> {
     call.emit(rec.key(), &out);
     if rest.contains(&"fail") {
         bail!("failed after the pulse");
+    }
+    Ok(())
+}
+
+/// For benchmarks: as many heartbeats as its parameter says.
+fn many_heartbeats(call: &mut Call, rec: Record<'_>) -> Result<()> {
+    for _ in 0..TIMES.get(call) {
+        if WEATHER
+            .heartbeat(call, Marker::Time(rec.timestamp()), "weather")?
+            .is_late
+        {
+            bail!("late");
+        }
+    }
+    Ok(())
+}
+
+/// And pulses, with the offset in the state.
+fn many_pulses(call: &mut Call, rec: Record<'_>) -> Result<()> {
+    for _ in 0..TIMES.get(call) {
+        let state = [("0", rec.offset().into())];
+        if !WEATHER
+            .check_pulse(call, Marker::Time(rec.timestamp()), &state)?
+            .is_empty()
+        {
+            bail!("down");
+        }
     }
     Ok(())
 }
