@@ -343,7 +343,7 @@ func (r *run) collect(b *batch, c *call, handler, from, done int, reply []byte) 
 		}
 		if res.Status == abi.StatusError {
 			if counts {
-				f := failure{batch: b, handler: c.handler, pos: pos, code: guestCode(res.Code), reason: string(res.Message)}
+				f := failure{batch: b, handler: c.handler, pos: pos, code: guestCode(res.Code), reason: r.w.calls.hinted(pos, string(res.Message))}
 				f.retryAfter = millis(res.RetryAfterMs)
 				if fail(f); redo != nil {
 					return redo, nil
