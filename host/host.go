@@ -269,6 +269,8 @@ func (h *Host) Status() Status {
 			hs.Outputs += c.outputs.Load()
 			hs.Failed += c.failed.Load()
 			hs.Traps += c.traps.Load()
+			hs.Fuel += c.fuel.Load()
+			hs.LastFuel = max(hs.LastFuel, c.lastFuel.Load())
 			hs.CodecErrors += c.codec.Load()
 			hs.Dropped += c.dropped.Load()
 			hs.Skipped += c.skipped.Load()
