@@ -6,7 +6,8 @@ failed=0
 for dir in $(.ci/packages.sh Fuzz); do
 	for target in $(go test -list '^Fuzz' "$dir" | grep '^Fuzz'); do
 		echo "fuzz $dir $target"
-		if out=$(go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" "$dir" 2>&1); then
+		# Unbounded, making one large input smaller takes all the time.
+		if out=$(go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" -fuzzminimizetime 500x "$dir" 2>&1); then
 			continue
 		fi
 		# The Go tool sometimes reports the end of the time as a failure; a real

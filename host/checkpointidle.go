@@ -25,6 +25,7 @@ func (cs *checkpoints) settled(ctx context.Context, now time.Time) (bool, error)
 	if !w.host.control.reached(w.cluster, end) || cs.version != w.host.control.version.Load() {
 		return false, nil
 	}
+	standing := w.host.standing()
 	for _, g := range cs.guards {
 		if !g.loaded || !g.machine.Held() {
 			continue
@@ -36,7 +37,7 @@ func (cs *checkpoints) settled(ctx context.Context, now time.Time) (bool, error)
 				return false, nil // only its worker knows whether it is at its end
 			}
 			for _, p := range dep.Partitions {
-				if p.Idle || w.host.stands(source, p.Partition) {
+				if p.Idle || standing[sourcePartition{w.plan.Sources[source].ID, p.Partition}] {
 					continue
 				}
 				if err := g.machine.Idle(d, p.Partition, now.UnixMilli()); err != nil {

@@ -31,6 +31,9 @@ func (w *worker) commit(ctx context.Context) error {
 	if !w.plan.ExactlyOnce && (w.overlay != nil || w.plan.controlOf(w.cluster) != "") {
 		// A changelog takes nothing back, nor does a control topic: of a record whose
 		// output is refused, they must not hold anything.
+		if err := w.mend(ctx); err != nil {
+			return err
+		}
 		if err := w.flush(ctx); err != nil {
 			return err
 		}
@@ -69,7 +72,7 @@ func (w *worker) commit(ctx context.Context) error {
 		return w.commitFailed(ctx, err)
 	}
 	w.uncommitted, w.full = false, false
-	w.retryCommit, w.givenUp, w.restarts = 0, 0, 0
+	w.retryCommit, w.givenUp, w.restarts, w.vain = 0, 0, 0, 0
 	w.stats.commits.Add(1)
 	w.stats.commitTimes.Observe(w.backends.Clock.Now().Sub(began))
 	w.publish()
@@ -99,6 +102,7 @@ func (w *worker) stageChangelogs() error {
 		}
 		out := w.changelogs[p.Cache()]
 		out.append(p.Partition(), key, value, nil, -1)
+		w.mending.sent = !w.plan.ExactlyOnce
 		if w.run.careful {
 			out.producer.sent = append(out.producer.sent, w.writer)
 		}
@@ -217,6 +221,7 @@ func (w *worker) committed() {
 			p.SetPosition(pos)
 		}
 		w.overlay.Commit()
+		w.mending.sent = false
 		w.stats.staged.Store(0)
 	}
 	for _, in := range w.sending {
@@ -319,7 +324,9 @@ func isFatal(err error) bool {
 	return errors.As(err, &fatal) && fatal.Fatal()
 }
 
-// maxRestarts bounds how often clients are made anew without a commit.
+// maxRestarts bounds how often clients are made anew without a commit. Where a
+// broker is only away, there is no bound: a worker tries again until it is back,
+// with waits that grow to maxStopped.
 const maxRestarts = 8
 
 // restart makes all clients of the worker anew after one of them failed for
@@ -330,11 +337,16 @@ func (w *worker) restart(ctx context.Context, err error) error {
 		return err
 	}
 	w.restarts++
+	if !unreachable(err) {
+		w.vain++
+	}
 	wait := min(backoff(100*time.Millisecond, w.restarts), maxStopped)
-	w.log.Error("starting over from the last commit with new clients", "error", err, "wait", wait)
+	w.log.Error("starting over from the last commit with new clients", "error", err, "wait", wait, "tries", w.restarts)
 	w.stats.rewinds.Add(1)
 	w.stats.abort(abortRestart)
-	w.forgetStaged()
+	if err := w.forgetStaged(); err != nil {
+		w.log.Warn("changelogs keep entries of calls that were taken back", "error", err)
+	}
 	w.fatal, w.refused, w.aborted = nil, nil, nil
 	w.inTransaction = false
 	w.idle.Store(false)
@@ -358,7 +370,14 @@ func (w *worker) restart(ctx context.Context, err error) error {
 }
 
 // canRestart says whether the clients may be made anew once more.
-func (w *worker) canRestart() bool { return w.restarts < maxRestarts }
+func (w *worker) canRestart() bool { return w.vain < maxRestarts }
+
+// unreachable says that err is one of a call that was made again as often as
+// it is, because it said that it may be: nobody answers.
+func unreachable(err error) bool {
+	var known interface{ Retriable() bool }
+	return errors.As(err, &known) && known.Retriable() || errors.Is(err, context.DeadlineExceeded)
+}
 
 // reopenError says that new clients could not be made, which is tried again.
 type reopenError struct{ err error }

@@ -241,6 +241,9 @@ func (r *run) call(ctx context.Context, b *batch, c *call, handler, from, end in
 	return nil
 }
 
+// fuelCounter is an Invoker that says what its last call took.
+type fuelCounter interface{ Fuel() int64 }
+
 // process makes one call into the guest with records from to to-1 and turns
 // its reply into effects. redo is the failure of the first record that is not
 // done, where what it wrote is still staged and what came after it may have
@@ -256,6 +259,12 @@ func (r *run) process(ctx context.Context, b *batch, c *call, handler, from, to 
 		r.w.head = abi.AppendBatchHeader(r.w.head[:0], &b.head)
 	}
 	reply, n, err := inv.Process(ctx, int32(c.handler.Binding), b.head.Count, r.w.head, records)
+	if f, ok := inv.(fuelCounter); ok {
+		used := uint64(f.Fuel())
+		stats := &r.w.stats.handlers[handler]
+		stats.fuel.Add(used)
+		stats.lastFuel.Store(used)
+	}
 	if err != nil && trapOf(err) == nil {
 		return 0, nil, err
 	}
@@ -334,7 +343,7 @@ func (r *run) collect(b *batch, c *call, handler, from, done int, reply []byte) 
 		}
 		if res.Status == abi.StatusError {
 			if counts {
-				f := failure{batch: b, handler: c.handler, pos: pos, code: guestCode(res.Code), reason: string(res.Message)}
+				f := failure{batch: b, handler: c.handler, pos: pos, code: guestCode(res.Code), reason: r.w.calls.hinted(pos, string(res.Message))}
 				f.retryAfter = millis(res.RetryAfterMs)
 				if fail(f); redo != nil {
 					return redo, nil

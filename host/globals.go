@@ -70,14 +70,16 @@ func (p *Plan) globalClusters() []int {
 
 // followGlobals reads the topics of a cluster's global caches into the store:
 // to their ends as of now, which makes them whole, and then for as long as ctx
-// lasts.
+// lasts. A topic that is made anew meanwhile is read from its beginning into an
+// empty cache, which handlers see fill up: they are not held up for it.
 func (h *Host) followGlobals(ctx context.Context, cluster int) {
+	g := h.newGlobalReader(cluster)
 	for tries := 1; ctx.Err() == nil; tries++ {
-		err := h.readGlobals(ctx, cluster)
+		err := g.session(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		if errors.Is(err, state.ErrStale) {
+		if errors.Is(err, state.ErrStale) || errors.Is(err, errTopicChanged) {
 			tries = 0
 			continue
 		}
@@ -92,32 +94,55 @@ func (h *Host) followGlobals(ctx context.Context, cluster int) {
 	}
 }
 
+// identityEvery is how often the broker is asked whether the topics of global
+// caches are still those that were opened: nothing else tells, since a client
+// reads on in a topic made anew that has grown beyond the old one's end.
+const identityEvery = 10 * time.Second
+
+// errTopicChanged ends a session whose topics are not what they were.
+var errTopicChanged = errors.New("a topic of a global cache has changed")
+
 // globalReader fills the global caches of one cluster.
 type globalReader struct {
-	h *Host
-	// caches maps the reader's topics to caches.
+	h       *Host
+	cluster int
+	// caches maps the reader's topics to caches; names and topics are what these
+	// are called and what is known of them: the plan's, until the broker was asked.
 	caches []int
+	names  []string
+	topics []Topic
+	asked  time.Time
 	left   map[abi.TopicPartition]int64 // what is not at its end yet
 	load   *state.Load
 	key    []byte
 	value  []byte
 }
 
-func (h *Host) readGlobals(ctx context.Context, cluster int) (err error) {
-	epoch := h.backends.Store.Epoch()
-	g := &globalReader{h: h, left: map[abi.TopicPartition]int64{}, load: h.backends.Store.Load()}
-	var topics []string
+func (h *Host) newGlobalReader(cluster int) *globalReader {
+	g := &globalReader{h: h, cluster: cluster}
 	for i := range h.plan.Caches {
 		if c := &h.plan.Caches[i]; c.Kind == state.Global && c.Cluster == cluster {
-			g.caches, topics = append(g.caches, i), append(topics, c.Topic)
+			g.caches, g.names = append(g.caches, i), append(g.names, c.Topic)
+			g.topics = append(g.topics, Topic{Identity: c.Log, Partitions: c.Partitions})
 		}
 	}
-	reader, err := h.backends.LogReader(ctx, cluster)
+	return g
+}
+
+// session reads with one reader until it fails, or something has changed.
+func (g *globalReader) session(ctx context.Context) (err error) {
+	h := g.h
+	epoch := h.backends.Store.Epoch()
+	g.left, g.load = map[abi.TopicPartition]int64{}, h.backends.Store.Load()
+	if _, err := g.ask(ctx); err != nil {
+		return err
+	}
+	reader, err := h.backends.LogReader(ctx, g.cluster)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, reader.Close()) }()
-	if err := reader.Open(ctx, topics); err != nil {
+	if err := reader.Open(ctx, g.names); err != nil {
 		return err
 	}
 	if err := g.open(ctx, reader); err != nil {
@@ -128,9 +153,12 @@ func (h *Host) readGlobals(ctx context.Context, cluster int) (err error) {
 		if h.backends.Store.Epoch() != epoch {
 			return state.ErrStale
 		}
+		if err := g.askAgain(ctx); err != nil {
+			return err
+		}
 		if len(g.left) == 0 && !whole {
 			whole = true
-			h.globals.set(cluster, epoch)
+			h.globals.set(g.cluster, epoch)
 		}
 		if err := reader.Poll(&packed, 16384, 8<<20, pollWait); err != nil {
 			return err
@@ -142,11 +170,65 @@ func (h *Host) readGlobals(ctx context.Context, cluster int) (err error) {
 	return nil
 }
 
+// ask brings what is known of the topics up to date and says whether anything
+// of it has changed. Partitions are added to topics that stay the same.
+func (g *globalReader) ask(ctx context.Context) (changed bool, err error) {
+	g.asked = g.h.backends.Clock.Now()
+	if g.h.backends.Topics == nil {
+		return false, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, assignTimeout)
+	defer cancel()
+	topics, err := g.h.backends.Topics(ctx, g.cluster, g.names)
+	if err != nil {
+		return false, fmt.Errorf("ask whether topics of global caches were made anew: %w", err)
+	}
+	for i, now := range topics {
+		was := &g.topics[i]
+		switch {
+		case now.Partitions == 0:
+			return false, &noTopicError{topic: g.names[i], cache: g.h.plan.Caches[g.caches[i]].ID}
+		case isAnother(was.Identity, now.Identity) || was.Partitions != now.Partitions:
+			changed = true
+		}
+		was.Partitions = now.Partitions
+		if now.Identity != 0 {
+			was.Identity = now.Identity
+		}
+	}
+	return changed, nil
+}
+
+// askAgain asks when it is time. A broker that gives no answer now is asked
+// again later: reading goes on.
+func (g *globalReader) askAgain(ctx context.Context) error {
+	if g.h.backends.Clock.Now().Sub(g.asked) < identityEvery {
+		return nil
+	}
+	changed, err := g.ask(ctx)
+	switch {
+	case errors.As(err, new(*noTopicError)):
+		return err
+	case err != nil && ctx.Err() == nil:
+		g.h.log.Warn("cannot tell whether global caches are still those of their topics; asking again", "cluster", g.h.plan.Clusters[g.cluster], "error", err, "wait", identityEvery)
+	case changed:
+		return errTopicChanged
+	}
+	return nil
+}
+
+// noTopicError says that a topic is gone.
+type noTopicError struct{ topic, cache string }
+
+func (e *noTopicError) Error() string {
+	return fmt.Sprintf("topic %q does not exist any more; global cache %q keeps what was read until it is there again", e.topic, e.cache)
+}
+
 // open begins each partition where the store ends.
 func (g *globalReader) open(ctx context.Context, reader LogReader) error {
 	var parts []abi.TopicPartition
-	for topic, c := range g.caches {
-		for p := range g.h.plan.Caches[c].Partitions {
+	for topic := range g.caches {
+		for p := range g.topics[topic].Partitions {
 			parts = append(parts, abi.TopicPartition{Topic: int32(topic), Partition: p})
 		}
 	}
@@ -154,19 +236,19 @@ func (g *globalReader) open(ctx context.Context, reader LogReader) error {
 	if err != nil {
 		return err
 	}
+	ends := make(map[abi.TopicPartition]Bounds, len(parts))
 	for i, p := range parts {
-		cache := g.caches[p.Topic]
-		c := &g.h.plan.Caches[cache]
-		pos, stored, err := g.h.backends.Store.Position(cache, p.Partition)
-		if err != nil {
+		ends[p] = bounds[i]
+	}
+	for topic := range g.caches {
+		if err := g.trust(topic, ends); err != nil {
 			return fmt.Errorf("%w: %w", errStore, err)
 		}
-		if stored && (pos.Log != c.Log || pos.Next > bounds[i].High) {
-			g.h.log.Warn("the topic of a global cache was made anew; reading it from the beginning", "cache", c.ID, "topic", c.Topic)
-			if err := g.h.backends.Store.Wipe(cache, 0); err != nil {
-				return fmt.Errorf("%w: %w", errStore, err)
-			}
-			return g.open(ctx, reader)
+	}
+	for i, p := range parts {
+		pos, _, err := g.h.backends.Store.Position(g.caches[p.Topic], p.Partition)
+		if err != nil {
+			return fmt.Errorf("%w: %w", errStore, err)
 		}
 		from := max(pos.Next, bounds[i].Low)
 		if from < bounds[i].LastStable {
@@ -179,6 +261,34 @@ func (g *globalReader) open(ctx context.Context, reader LogReader) error {
 	return nil
 }
 
+// trust wipes a cache of which the store has entries that are not the topic's.
+// It looks at every stored partition: one made anew may have fewer.
+func (g *globalReader) trust(topic int, ends map[abi.TopicPartition]Bounds) error {
+	cache := g.caches[topic]
+	store := g.h.backends.Store
+	stored, err := store.Partitions(cache)
+	if err != nil {
+		return err
+	}
+	for _, p := range stored {
+		pos, still, err := store.Position(cache, p)
+		if err != nil {
+			return err
+		}
+		if !still {
+			continue // too old: the store has wiped it
+		}
+		b, exists := ends[abi.TopicPartition{Topic: int32(topic), Partition: p}]
+		if exists && pos.Log == g.topics[topic].Identity && pos.Next <= b.High {
+			continue
+		}
+		g.h.log.Warn("the topic of a global cache was made anew, or cut; reading it from the beginning, until then the cache has only a part of it",
+			"cache", g.h.plan.Caches[cache].ID, "topic", g.names[topic])
+		return store.Wipe(cache, 0)
+	}
+	return nil
+}
+
 // take applies one pack.
 func (g *globalReader) take(packed *abi.Packed) error {
 	if len(packed.Runs) == 0 && len(packed.Ends) == 0 {
@@ -186,7 +296,7 @@ func (g *globalReader) take(packed *abi.Packed) error {
 	}
 	moved := func(p abi.TopicPartition, next int64) {
 		cache := g.caches[p.Topic]
-		g.load.SetPosition(cache, p.Partition, state.Position{Next: next, Log: g.h.plan.Caches[cache].Log})
+		g.load.SetPosition(cache, p.Partition, state.Position{Next: next, Log: g.topics[p.Topic].Identity})
 		if end, ok := g.left[p]; ok && next >= end {
 			delete(g.left, p)
 		}

@@ -29,6 +29,10 @@ type guestCalls struct {
 	saves []int
 	// limits lists the records that hit a limit, in order.
 	limits []limitHit
+	// hints lists, in order, records with a call that contradicts what the manifest
+	// says of a cache, which the guest is not told: it joins the record's error, if
+	// it comes to one.
+	hints []limitHit
 	// err is why the store could not answer.
 	err error
 
@@ -50,7 +54,7 @@ var _ module.State = (*guestCalls)(nil)
 func (g *guestCalls) begin(r *run, c *call, b *batch, handler, from int) {
 	g.r, g.c, g.b, g.handler, g.from = r, c, b, handler, from
 	g.pos, g.err = -1, nil
-	g.limits = g.limits[:0]
+	g.limits, g.hints = g.limits[:0], g.hints[:0]
 }
 
 // at notes which record runs and returns its position.
@@ -86,7 +90,7 @@ func (g *guestCalls) cache(at module.At, cache int32, key, buf []byte) (p *state
 	}
 	stored, err := g.w.plan.Caches[id].Key.Encode(buf[:0], key)
 	if err != nil {
-		return nil, nil, abi.ResultInvalid
+		return nil, nil, g.wrongKey(id, err)
 	}
 	return p, stored, 0
 }
@@ -109,12 +113,37 @@ func (g *guestCalls) limit(reason string) {
 	}
 }
 
+// wrongKey notes a key that cannot be one of the cache's.
+func (g *guestCalls) wrongKey(cache int, err error) int64 {
+	c := &g.w.plan.Caches[cache]
+	g.hint(fmt.Sprintf("the manifest declares cache %q with keys of type %s: %v", c.ID, c.Key, err))
+	return abi.ResultInvalid
+}
+
+// hint notes the first of the present record.
+func (g *guestCalls) hint(text string) {
+	if n := len(g.hints); n == 0 || g.hints[n-1].pos != g.pos {
+		g.hints = append(g.hints, limitHit{g.pos, text})
+	}
+}
+
+// hinted is the reason of a record's error with what the host knows of it.
+func (g *guestCalls) hinted(pos int, reason string) string {
+	for i := range g.hints {
+		if g.hints[i].pos == pos {
+			return reason + "; " + g.hints[i].reason
+		}
+	}
+	return reason
+}
+
 // failed turns an error of the store into the answer.
 func (g *guestCalls) failed(err error, cache int) int64 {
 	switch {
 	case err == nil:
 		return 0
 	case errors.Is(err, state.ErrReadOnly):
+		g.hint(fmt.Sprintf("the manifest declares cache %q as global: it has what its topic has, and handlers cannot write to it", g.w.plan.Caches[cache].ID))
 		return abi.ResultInvalid
 	case errors.Is(err, state.ErrTooLarge):
 		g.limit(fmt.Sprintf("cache %q: %v", g.w.plan.Caches[cache].ID, err))
@@ -192,18 +221,18 @@ func (g *guestCalls) bounds(at module.At, cache int32, from, to []byte) (p *stat
 	}
 	kt := g.w.plan.Caches[id].Key
 	if kt == state.KeyBool {
-		return nil, nil, nil, abi.ResultInvalid
+		return nil, nil, nil, g.wrongKey(id, errors.New("there are no ranges of them"))
 	}
 	var err error
 	if len(from) > 0 {
 		if lo, err = kt.Encode(g.key[:0], from); err != nil {
-			return nil, nil, nil, abi.ResultInvalid
+			return nil, nil, nil, g.wrongKey(id, err)
 		}
 		g.key = lo
 	}
 	if len(to) > 0 {
 		if hi, err = kt.Encode(g.key2[:0], to); err != nil {
-			return nil, nil, nil, abi.ResultInvalid
+			return nil, nil, nil, g.wrongKey(id, err)
 		}
 		g.key2 = hi
 	}

@@ -2,6 +2,7 @@ package host
 
 import (
 	"bytes"
+	"errors"
 
 	"github.com/sliphost/sliphost/abi"
 	"github.com/sliphost/sliphost/host/module"
@@ -21,14 +22,14 @@ func (g *guestCalls) CacheScan(at module.At, cache int32, request, buf []byte) i
 	c := &g.w.plan.Caches[p.Cache()]
 	if req.Prefix != nil {
 		if c.Key != state.KeyBytes && c.Key != state.KeyString {
-			return abi.ResultInvalid
+			return g.wrongKey(p.Cache(), errors.New("they have no prefixes"))
 		}
 		lo, hi = withPrefix(lo, hi, req.Prefix)
 	}
 	if req.Cursor != nil {
 		cursor, err := c.Key.Encode(nil, req.Cursor)
 		if err != nil {
-			return abi.ResultInvalid
+			return g.wrongKey(p.Cache(), err)
 		}
 		if req.Reverse {
 			hi = lesser(hi, cursor)

@@ -234,20 +234,26 @@ func (h *Host) closeSinks() error {
 	return errors.Join(errs...)
 }
 
-// stands says whether a partition stands still in one of the workers.
-func (h *Host) stands(source int, partition int32) bool {
-	id := h.plan.Sources[source].ID
+// sourcePartition names a partition of a source.
+type sourcePartition struct {
+	source    string
+	partition int32
+}
+
+// standing returns the partitions that stand still in one of the workers: all
+// at once, since there may be thousands.
+func (h *Host) standing() map[sourcePartition]bool {
+	all := map[sourcePartition]bool{}
 	for _, w := range h.workers {
 		w.mu.Lock()
-		for _, p := range w.status.Partitions {
-			if (p.Stopped != "" || p.Held != "") && p.Partition == partition && p.Source == id {
-				w.mu.Unlock()
-				return true
+		for i := range w.status.Partitions {
+			if p := &w.status.Partitions[i]; p.Stopped != "" || p.Held != "" {
+				all[sourcePartition{p.Source, p.Partition}] = true
 			}
 		}
 		w.mu.Unlock()
 	}
-	return false
+	return all
 }
 
 // Status returns the counters and positions. Safe for concurrent use;
@@ -263,6 +269,8 @@ func (h *Host) Status() Status {
 			hs.Outputs += c.outputs.Load()
 			hs.Failed += c.failed.Load()
 			hs.Traps += c.traps.Load()
+			hs.Fuel += c.fuel.Load()
+			hs.LastFuel = max(hs.LastFuel, c.lastFuel.Load())
 			hs.CodecErrors += c.codec.Load()
 			hs.Dropped += c.dropped.Load()
 			hs.Skipped += c.skipped.Load()

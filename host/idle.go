@@ -85,12 +85,13 @@ func (w *worker) drained(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	standing := w.host.standing()
 	var parts []abi.TopicPartition
 	var offsets []abi.TopicOffset
 	for topic, n := range counts {
 		for p := range n {
 			part := abi.TopicPartition{Topic: int32(topic), Partition: p}
-			if w.host.stands(w.topics[topic], p) {
+			if standing[sourcePartition{w.plan.Sources[w.topics[topic]].ID, p}] {
 				continue
 			}
 			parts = append(parts, part)

@@ -249,6 +249,13 @@ type LogPartition struct {
 	Partition int32
 }
 
+// Topic is what a broker says of a topic: Identity is a hash of its id, 0 if
+// the broker has none; without Partitions it does not exist.
+type Topic struct {
+	Identity   uint32
+	Partitions int32
+}
+
 // Backends makes what the workers of one host need. Each call's result
 // belongs to the worker that asked.
 type Backends struct {
@@ -263,6 +270,9 @@ type Backends struct {
 	Follower func(ctx context.Context, cluster int) (LogReader, error)
 	// LogBounds asks for the ends of changelogs' partitions.
 	LogBounds func(ctx context.Context, cluster int, parts []LogPartition) ([]Bounds, error)
+	// Topics asks what topics of a cluster are now, in the order of names. nil
+	// where topics never change: what the plan says of them stays true.
+	Topics func(ctx context.Context, cluster int, names []string) ([]Topic, error)
 	// Store keeps the caches of the plan, by its ids; nil without caches.
 	Store *state.Store
 	// Purge deletes the records of a topic's partitions before the given

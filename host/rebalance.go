@@ -142,9 +142,20 @@ func (w *worker) revoked(ctx context.Context, parts []abi.TopicPartition, lost b
 	case w.uncommitted && w.aborted == nil:
 		ctx, cancel := context.WithTimeout(ctx, revokeTimeout)
 		defer cancel()
-		if err := w.commit(ctx); err != nil {
+		err := w.commit(ctx)
+		if err == nil && w.retryCommit > 0 && w.overlay != nil {
+			err = errNotCommitted // the changelogs have what its next owner does again
+		}
+		if err != nil {
 			w.log.Error("commit before giving partitions up; their next owner repeats records", "error", err)
 			w.goBack(ctx, err)
+		}
+	}
+	if len(w.mending.undone) > 0 && !lost {
+		ctx, cancel := context.WithTimeout(ctx, revokeTimeout)
+		defer cancel()
+		if err := w.mend(ctx); err != nil {
+			w.log.Error("changelogs keep entries of calls that were taken back", "error", err)
 		}
 	}
 	for _, p := range parts {

@@ -164,6 +164,14 @@ func (l *life) backends(t testing.TB, plan *Plan, funcs []statefulFunc) Backends
 			}
 			return all, nil
 		},
+		Topics: func(ctx context.Context, _ int, names []string) ([]Topic, error) {
+			ids, err := l.b.Identities(ctx, names)
+			var all []Topic
+			for i, id := range ids {
+				all = append(all, Topic{id, int32(l.b.Partitions(names[i]))})
+			}
+			return all, err
+		},
 		Store: store,
 		Clock: realClock{},
 	}

@@ -31,6 +31,8 @@ type handlerStats struct {
 	// records counts records a guest finished, outputs what it emitted, failed
 	// the calls that did not succeed, each try counted.
 	records, outputs, failed, traps atomic.Uint64
+	// fuel is what the module's calls took, lastFuel what the last one did.
+	fuel, lastFuel atomic.Uint64
 	// codec counts keys and values that could not be decoded or encoded.
 	codec atomic.Uint64
 	// dropped, skipped and deadLetters count records by what became of them.
@@ -88,6 +90,10 @@ type HandlerStatus struct {
 	Failed      uint64 `json:"failed"`
 	Traps       uint64 `json:"traps"`
 	CodecErrors uint64 `json:"codec_errors"`
+	// Fuel is what the module's calls took, about instructions; LastFuel the
+	// most that any worker's last call did.
+	Fuel        uint64 `json:"fuel"`
+	LastFuel    uint64 `json:"fuel_last_batch"`
 	Dropped     uint64 `json:"dropped"`
 	Skipped     uint64 `json:"skipped"`
 	DeadLetters uint64 `json:"dead_letters"`

@@ -2,7 +2,9 @@ package host
 
 import (
 	"context"
+	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -199,6 +201,147 @@ func TestADrainDoesNotPassTheEndsOfWhatItLeaves(t *testing.T) {
 		}
 		if p, q := b.Committed("app", "in", 0), b.Committed("app", "in", 1); n != 10 || p != 10 || q != 0 {
 			t.Errorf("%d records processed, committed %d and %d", n, p, q)
+		}
+	})
+}
+
+// A broker that is away for minutes ends no host: it tries again with growing
+// waits, whatever it was doing when the broker went, and goes on when it is
+// back, each record once.
+func TestABrokerThatIsAwayEndsNoHost(t *testing.T) {
+	for _, away := range []time.Duration{10 * time.Second, 3 * time.Minute, time.Hour} {
+		for _, op := range []string{hosttest.OpSend, hosttest.OpFlush, hosttest.OpSendOffsets, hosttest.OpCommitTxn, hosttest.OpPoll} {
+			t.Run(fmt.Sprint(op, ", for ", away), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					c := newCounting(t, OnChange{})
+					c.b.SessionTimeout, c.b.TransactionTimeout = 10*time.Second, 20*time.Second
+					h := c.host(Options{})
+					out := newOutage(c.b, h)
+					done := start(h)
+					c.feed(3)
+					after(time.Second)
+					out.begins(op)
+					c.feed(3)
+					time.Sleep(away)
+					if !out.gone.Load() {
+						t.Fatal("the broker has not gone away")
+					}
+					if len(done) > 0 {
+						t.Fatalf("the host has ended: %v", <-done)
+					}
+					out.ends()
+					after(2 * time.Minute)
+					c.feed(1)
+					after(time.Minute)
+					if got := c.counts(); got != "1 2 3 4 5 6 7" {
+						t.Errorf("counts %q", got)
+					}
+					drained(t, h, done)
+				})
+			})
+		}
+	}
+}
+
+// outage is a time in which none of a host's clients gets an answer.
+type outage struct {
+	b       *hosttest.Broker
+	gone    atomic.Bool
+	mu      sync.Mutex
+	clients []string
+	op      string // ahead of which it begins
+}
+
+func newOutage(b *hosttest.Broker, h *Host) *outage {
+	o := &outage{b: b}
+	consumer, producer := h.backends.Consumer, h.backends.Producer
+	h.backends.Consumer = func(ctx context.Context, cluster, w int) (Consumer, error) {
+		k, err := consumer(ctx, cluster, w)
+		o.meet(k.(*hosttest.Consumer).ID())
+		return k, err
+	}
+	h.backends.Producer = func(ctx context.Context, cluster, w int) (Producer, error) {
+		k, err := producer(ctx, cluster, w)
+		o.meet(k.(*hosttest.Producer).ID())
+		return k, err
+	}
+	b.Before = func(call hosttest.Call) error {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		if call.Op == o.op && !o.gone.Swap(true) {
+			for _, id := range o.clients {
+				b.Cut(id)
+			}
+		}
+		if o.gone.Load() && call.Op != hosttest.OpPoll {
+			return hosttest.NewError(hosttest.Retriable, call.Op+": no answer")
+		}
+		return nil
+	}
+	return o
+}
+
+func (o *outage) meet(id string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.clients = append(o.clients, id)
+	if o.gone.Load() {
+		o.b.Cut(id)
+	}
+}
+
+func (o *outage) begins(op string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.op = op
+}
+
+func (o *outage) ends() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.op = ""
+	o.gone.Store(false)
+	for _, id := range o.clients {
+		o.b.Heal(id)
+	}
+}
+
+// Clients that are fatally broken while the broker answers end it, as before.
+func TestClientsThatAreNeverOfUseEndAHost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCounting(t, OnChange{})
+		c.feed(1)
+		c.b.Before = func(call hosttest.Call) error {
+			if call.Op == hosttest.OpInit {
+				return hosttest.NewError(hosttest.Fatal, "not authorized")
+			}
+			if call.Op == hosttest.OpCommitTxn {
+				return hosttest.NewError(hosttest.Unclassified, "what?")
+			}
+			return nil
+		}
+		inits := 0
+		h := c.host(Options{})
+		producer := h.backends.Producer
+		h.backends.Producer = func(ctx context.Context, cluster, w int) (Producer, error) {
+			inits++
+			return producer(ctx, cluster, w)
+		}
+		// The first one works.
+		before := c.b.Before
+		c.b.Before = func(call hosttest.Call) error {
+			if call.Op == hosttest.OpInit && inits == 1 {
+				return nil
+			}
+			return before(call)
+		}
+		done := start(h)
+		time.Sleep(time.Hour)
+		if len(done) == 0 {
+			t.Fatal("the host tries for ever")
+		}
+		if err := <-done; err == nil || inits != 1+maxRestarts {
+			t.Errorf("ended with %v after %d producers", err, inits)
 		}
 	})
 }

@@ -143,6 +143,7 @@ func (w *worker) detach(t *task) {
 		if p == nil {
 			continue
 		}
+		w.mending.forget(p)
 		w.overlay.Detach(p)
 		if w.plan.Caches[p.Cache()].Kind != state.Local {
 			continue

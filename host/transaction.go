@@ -126,13 +126,14 @@ func (e *indefiniteError) Fatal() bool { return true }
 func (w *worker) rollback(ctx context.Context, why error) error {
 	w.refused, w.aborted = nil, nil
 	w.discard()
-	w.forgetStaged()
+	serr := w.forgetStaged()
 	w.stats.abort(abortReason(why))
 	if !w.plan.ExactlyOnce {
 		// What is under way may be refused as well. Told later, that would be taken
 		// for a refusal of what is sent from here on.
 		_ = w.settle(ctx)
-		return nil
+		w.uncommitted = len(w.mending.undone) > 0
+		return serr
 	}
 	if !w.inTransaction {
 		return nil
@@ -147,12 +148,11 @@ func (w *worker) rollback(ctx context.Context, why error) error {
 }
 
 // forgetStaged drops what is staged and not committed, and the memory of guests
-// that saw it.
-func (w *worker) forgetStaged() {
+// that saw it. An error says that it is not known what to mend.
+func (w *worker) forgetStaged() (err error) {
 	w.uncommitted, w.full = false, false
 	if w.overlay != nil && !keepStaged {
-		w.overlay.Rollback()
-		w.stats.staged.Store(0)
+		err = w.takeBack()
 	}
 	clear(w.controls.values)
 	w.checkpoints.rollback()
@@ -173,6 +173,7 @@ func (w *worker) forgetStaged() {
 			inv.Renew()
 		}
 	}
+	return err
 }
 
 // rewindWait is how long a worker waits before it goes on from its last

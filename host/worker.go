@@ -62,6 +62,7 @@ type worker struct {
 	calls      guestCalls
 	changelogs []*outlet
 	restorer   *restorer
+	mending    mending
 	controls   stagedControl
 	// checkpoints is nil without any; asking is the call about one that is under
 	// way, due says that one has something to do after this record.
@@ -124,8 +125,9 @@ type worker struct {
 	// retryCommit and givenUp count the commits and rewinds since the last
 	// commit that worked.
 	retryCommit, givenUp int
-	// restarts counts the clients made anew since then.
-	restarts int
+	// restarts counts the clients made anew since then, vain those of them where
+	// the broker was not just away.
+	restarts, vain int
 	// refused is the first refusal of an output, which the client tells once:
 	// until the worker has gone back, no position may be committed.
 	refused error
@@ -259,7 +261,15 @@ func (w *worker) join(ctx context.Context) error {
 // commit, which the revoked callback does.
 func (w *worker) close(ctx context.Context) {
 	if w.uncommitted && w.overlay != nil {
-		w.overlay.Rollback() // the last commit failed; what is staged is nobody's
+		// The last commit failed; what is staged is nobody's.
+		sent := w.mending.sent
+		if err := w.takeBack(); err != nil {
+			w.log.Warn("changelogs keep entries of calls that were taken back", "error", err)
+		}
+		if sent {
+			w.discard()
+			_ = w.settle(ctx) // revoked mends
+		}
 	}
 	w.uncommitted = false
 	if w.inTransaction && ctx.Err() == nil {

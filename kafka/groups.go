@@ -3,6 +3,7 @@ package kafka
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -109,7 +110,8 @@ type GroupOffset struct {
 
 // GroupOffsets returns all committed offsets of a group, by topic and
 // partition; none if the group does not exist. While a transaction that holds
-// offsets of the group is open it waits, at most until ctx ends.
+// offsets of the group is open it waits, at most until ctx ends; the error is a
+// *PendingError then.
 func (a *Admin) GroupOffsets(ctx context.Context, name string) ([]GroupOffset, error) {
 	doing := "read the offsets of group " + name
 	var out []GroupOffset
@@ -142,6 +144,9 @@ func (a *Admin) GroupOffsets(ctx context.Context, name string) ([]GroupOffset, e
 		}
 		return nil
 	})
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = explainPending(doing, name, a.a, nil, err)
+	}
 	if err != nil {
 		return nil, err
 	}

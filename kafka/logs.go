@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"time"
 
 	ck "github.com/confluentinc/confluent-kafka-go/v2/kafka"
 )
@@ -50,6 +51,24 @@ func logLine(log *slog.Logger, level int, facility, msg string) {
 		l = slog.LevelInfo
 	}
 	log.Log(context.Background(), l, msg, "component", "librdkafka", "facility", facility)
+}
+
+// firstReminder is after what time a call that waits for a broker says so, the
+// first time.
+const firstReminder = 30 * time.Second
+
+// reminder tells a person at growing intervals that a call still waits for a
+// broker.
+type reminder struct {
+	began time.Time
+	next  time.Duration
+}
+
+func (r *reminder) tell(log *slog.Logger, doing, detail string) {
+	if waited := time.Since(r.began); waited >= r.next {
+		log.Warn("the Kafka broker has not answered yet; waiting until it does", "doing", doing, "waited", waited.Round(time.Second), "detail", detail)
+		r.next *= 2
+	}
 }
 
 // connection tells a person when the brokers go away and when they are back,

@@ -102,7 +102,8 @@ func (c *Consumer) commit(ctx context.Context, list *C.rd_kafka_topic_partition_
 
 // Committed fills in the group's offset and metadata of each entry;
 // abi.OffsetNone where it has none. It asks again until ctx ends while brokers
-// are away or a transaction holds the answer back.
+// are away or a transaction holds the answer back; the error is a *PendingError
+// if it was a transaction to the end.
 func (c *Consumer) Committed(ctx context.Context, offsets []abi.TopicOffset) error {
 	if c.closed {
 		return ErrClosed
@@ -118,7 +119,7 @@ func (c *Consumer) Committed(ctx context.Context, offsets []abi.TopicOffset) err
 	if len(tps) == 0 {
 		return nil
 	}
-	return retry(ctx, "read committed offsets", func(limit time.Duration) error {
+	err = retry(ctx, "read committed offsets", func(limit time.Duration) error {
 		res, err := c.ck.Committed(tps, int(limit.Milliseconds()))
 		if err != nil {
 			return newError("read committed offsets", err)
@@ -144,6 +145,15 @@ func (c *Consumer) Committed(ctx context.Context, offsets []abi.TopicOffset) err
 		c.link.up()
 		return nil
 	})
+	if err == nil || !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	admin, aerr := ck.NewAdminClientFromConsumer(c.ck)
+	if aerr != nil {
+		return err
+	}
+	defer admin.Close()
+	return explainPending("read committed offsets", c.cfg.Group, admin, tps, err)
 }
 
 // retry calls do, with at most the time it gets, until it succeeds, fails for

@@ -273,7 +273,7 @@ func (p *Producer) run(ctx context.Context, doing string, free func(), do func(l
 		free()
 		return p.giveUp(doing, "", err)
 	}
-	last := ""
+	last, reminder := "", reminder{began: time.Now(), next: firstReminder}
 	for {
 		limit := callStep
 		if end, ok := ctx.Deadline(); ok {
@@ -303,6 +303,7 @@ func (p *Producer) run(ctx context.Context, doing string, free func(), do func(l
 			return nil
 		case res.retriable != 0 && res.fatal == 0 && res.abortable == 0:
 			last = C.GoString(&res.text[0])
+			reminder.tell(p.log, doing, last)
 			if err := ctx.Err(); err != nil {
 				free()
 				return p.giveUp(doing, last, err)

@@ -544,3 +544,52 @@ func TestTransactionTimeoutBoundsTheOthers(t *testing.T) {
 		t.Error("a timeout that is no number was taken")
 	}
 }
+
+// TestPendingOffsets: a wait for offsets that an open transaction holds back is
+// explained, to a consumer and to an admin client, and ends with it.
+func TestPendingOffsets(t *testing.T) {
+	kafkatest.Each(t, func(t *testing.T, b *kafkatest.Broker) {
+		topic := b.Topic(t, 1)
+		ctx := kafkatest.Context(t)
+		b.Produce(t, topic, kafkatest.Record{Partition: 0})
+		cfg := kafka.ConsumerConfig{ClientConfig: b.Config(), Group: kafkatest.Name("g")}
+		c := join(t, b, false, cfg, topic)
+		take(t, c, 1, 100)
+		p := transactional(t, b, kafkatest.Name("txn"), 0)
+		send := func(offset int64) {
+			t.Helper()
+			must(t, p.Begin())
+			md, err := c.GroupMetadata()
+			must(t, err)
+			must(t, p.SendOffsets(ctx, md, []string{topic}, []abi.TopicOffset{{TopicPartition: tp(0, 0), Offset: offset}}))
+		}
+		send(0)
+		must(t, p.Commit(ctx))
+		send(1)
+		admin := b.Admin(t)
+		defer admin.Close()
+		for name, ask := range map[string]func(context.Context) error{
+			"consumer": func(ctx context.Context) error {
+				return c.Committed(ctx, []abi.TopicOffset{{TopicPartition: tp(0, 0)}})
+			},
+			"admin": func(ctx context.Context) error {
+				_, err := admin.GroupOffsets(ctx, cfg.Group)
+				return err
+			},
+		} {
+			short, cancel := context.WithTimeout(ctx, 2*time.Second)
+			err := ask(short)
+			cancel()
+			var pending *kafka.PendingError
+			if !errors.As(err, &pending) || pending.Group != cfg.Group || !strings.Contains(err.Error(), "transaction.timeout.ms") {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		must(t, p.Commit(ctx))
+		got := []abi.TopicOffset{{TopicPartition: tp(0, 0)}}
+		if err := c.Committed(ctx, got); err != nil || got[0].Offset != 1 {
+			t.Errorf("after the commit: %v, %v", got, err)
+		}
+		must(t, c.Close())
+	})
+}

@@ -79,7 +79,7 @@ func (a *App) hostMetrics() metrics.Host {
 		s := &st.Handlers[i]
 		h.Handlers = append(h.Handlers, metrics.Handler{
 			ID: s.ID, Module: s.Module, SHA256: s.SHA256,
-			Records: s.Records, Outputs: s.Outputs, Failed: s.Failed, Traps: s.Traps, CodecErrors: s.CodecErrors,
+			Records: s.Records, Outputs: s.Outputs, Failed: s.Failed, Traps: s.Traps, CodecErrors: s.CodecErrors, Fuel: s.Fuel, LastFuel: s.LastFuel,
 			Dropped: s.Dropped, Skipped: s.Skipped, DeadLetters: s.DeadLetters, Letters: s.Letters,
 		})
 	}

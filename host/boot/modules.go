@@ -38,7 +38,7 @@ func LoadModules(ctx context.Context, m *manifest.Manifest, o Options) (*Modules
 		wg.Go(func() {
 			spec := &m.Modules[i]
 			mods.list[i], errs[i] = rt.Load(ctx, module.Source{
-				Name: spec.ID, Path: spec.Path, Limits: module.Limits{Memory: spec.Limits.Memory},
+				Name: spec.ID, Path: spec.Path, Limits: moduleLimits(&spec.Limits),
 			})
 		})
 	}
@@ -66,6 +66,10 @@ func LoadModules(ctx context.Context, m *manifest.Manifest, o Options) (*Modules
 		}
 	}
 	return mods, found, nil
+}
+
+func moduleLimits(l *manifest.Limits) module.Limits {
+	return module.Limits{Memory: l.Memory, Fuel: l.Fuel, Deadline: l.Deadline, BatchDeadline: l.BatchDeadline}
 }
 
 // used says whether a handler or a codec runs in module i.

@@ -62,6 +62,7 @@ func (a *App) backends() host.Backends {
 		LogReader: a.logReader,
 		Follower:  a.follower,
 		LogBounds: a.logBounds,
+		Topics:    a.topics,
 		Store:     a.store,
 		Purge:     a.purge,
 		Clock:     SystemClock(),

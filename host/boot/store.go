@@ -101,6 +101,25 @@ func (a *App) logBounds(ctx context.Context, cluster int, parts []host.LogPartit
 	return admin.Bounds(ctx, named...)
 }
 
+// topics asks what topics are now.
+func (a *App) topics(ctx context.Context, cluster int, names []string) ([]host.Topic, error) {
+	admin, err := a.admins.get(a.clusters, cluster)
+	if err != nil {
+		return nil, err
+	}
+	found, err := admin.DescribeTopics(ctx, names...)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]host.Topic, len(found))
+	for i := range found {
+		if t := &found[i]; t.Exists {
+			list[i] = host.Topic{Identity: identity(t.ID), Partitions: int32(t.Partitions)}
+		}
+	}
+	return list, nil
+}
+
 // purge deletes committed records of an internal topic.
 func (a *App) purge(ctx context.Context, cluster int, topic string, before map[int32]int64) error {
 	admin, err := a.admins.get(a.clusters, cluster)

@@ -99,6 +99,16 @@ func (b *Broker) Identities(ctx context.Context, names []string) ([]uint32, erro
 	return ids, err
 }
 
+// Partitions returns the number of a topic's partitions, 0 if there is none.
+func (b *Broker) Partitions(name string) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if t := b.topics[name]; t != nil {
+		return len(t.parts)
+	}
+	return 0
+}
+
 // DeleteRecords removes the records of a partition below an offset, as the
 // topic's retention does.
 func (b *Broker) DeleteRecords(topic string, partition int32, before int64) {

@@ -4,7 +4,7 @@ import "time"
 
 // Step is the stage of building this version of sliphost has reached. A field
 // or choice whose since is larger is known but refused.
-const Step = 2
+const Step = 3
 
 // fieldKind is what a field's value looks like in a manifest.
 type fieldKind uint8

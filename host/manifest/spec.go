@@ -270,14 +270,19 @@ func moduleField() field {
 						slot: intAt(func(l *Limits) *int64 { return &l.Memory }),
 					},
 					{
-						name: "fuel", kind: fieldInt, min: 1, example: "50_000_000", since: 4,
-						help: "Instructions that one record may cost.",
+						name: "fuel", kind: fieldInt, def: "5_000_000_000", min: 100_000, max: 1 << 50, example: "50_000_000",
+						help: "Instructions that one record may cost; a record that needs more is tried once more in a fresh instance before on_error acts. Memory that is filled or copied counts as an instruction for each 16 bytes, a call into the host as 100 and one for each 8 bytes it names.",
 						slot: intAt(func(l *Limits) *int64 { return &l.Fuel }),
 					},
 					{
-						name: "deadline", kind: fieldDuration, min: 10 * ms, max: 3600 * sec, example: `"2s"`, since: 4,
-						help: "Time that one record may take.",
+						name: "deadline", kind: fieldDuration, def: "5s", min: 10 * ms, max: 3600 * sec, example: `"2s"`,
+						help: "Time that one record may take, checked while the module computes about every millisecond.",
 						slot: at(func(l *Limits) *time.Duration { return &l.Deadline }),
+					},
+					{
+						name: "batch_deadline", kind: fieldDuration, def: "30s", min: 10 * ms, max: 3600 * sec, example: `"10s"`,
+						help: "Time that one call with a batch of records may take, and each step of starting an instance.",
+						slot: at(func(l *Limits) *time.Duration { return &l.BatchDeadline }),
 					},
 					{
 						name: "staged", kind: fieldSize, def: "16MiB", min: kib, max: gib, example: `"4MiB"`,

@@ -227,9 +227,10 @@ type Limits struct {
 	// Memory is the most linear memory of an instance, in bytes; a multiple of
 	// 64 KiB.
 	Memory int64
-	// Fuel is per record, 0 without a limit; Deadline likewise.
-	Fuel     int64
-	Deadline time.Duration
+	// Fuel and Deadline are for one record, BatchDeadline for one call.
+	Fuel          int64
+	Deadline      time.Duration
+	BatchDeadline time.Duration
 	// Staged is the most bytes that one record may write to caches.
 	Staged int64
 }

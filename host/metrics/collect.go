@@ -82,6 +82,8 @@ func (s *scrape) handler(h *Handler) {
 		{handlerOutputs, h.Outputs},
 		{handlerFailures, h.Failed},
 		{handlerTraps, h.Traps},
+		{handlerFuel, h.Fuel},
+		{handlerLastFuel, h.LastFuel},
 		{handlerCodecErrors, h.CodecErrors},
 		{handlerDropped, h.Dropped},
 		{handlerSkipped, h.Skipped},

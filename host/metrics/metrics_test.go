@@ -28,7 +28,7 @@ func sample() Host {
 		App: "flights", State: "running", Ready: true, Generation: 1,
 		Records: 101, Commits: 102, Rewinds: 103, Aborts: map[string]uint64{"group": 104, "store": 0},
 		Handlers: []Handler{
-			{ID: "late", Module: "flights", SHA256: "ab12", Records: 1, Outputs: 2, Failed: 3, Traps: 4, Dropped: 5, Skipped: 6, DeadLetters: 7, Letters: map[string]uint64{"trap": 8}},
+			{ID: "late", Module: "flights", SHA256: "ab12", Records: 1, Outputs: 2, Failed: 3, Traps: 4, Fuel: 9, LastFuel: 10, Dropped: 5, Skipped: 6, DeadLetters: 7, Letters: map[string]uint64{"trap": 8}},
 			{ID: "count", Module: "flights", SHA256: "ab12"},
 		},
 		Checkpoints: []Checkpoint{{

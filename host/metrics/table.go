@@ -33,6 +33,8 @@ const (
 	handlerOutputs
 	handlerFailures
 	handlerTraps
+	handlerFuel
+	handlerLastFuel
 	handlerCodecErrors
 	handlerDropped
 	handlerSkipped
@@ -118,6 +120,8 @@ var families = [familyCount]family{
 	handlerOutputs:     {"sliphost_handler_outputs_total", counter, byHandler, "Records that the handler emitted."},
 	handlerFailures:    {"sliphost_handler_failures_total", counter, byHandler, "Calls for a record that did not succeed, each try counted."},
 	handlerTraps:       {"sliphost_handler_traps_total", counter, byHandler, "Traps of the module in calls for the handler."},
+	handlerFuel:        {"sliphost_handler_fuel_total", counter, byHandler, "Fuel that the module used in calls for the handler: about instructions."},
+	handlerLastFuel:    {"sliphost_handler_fuel_last_batch", gauge, byHandler, "Fuel of the last call for the handler, the most of any worker."},
 	handlerCodecErrors: {"sliphost_handler_codec_errors_total", counter, byHandler, "Keys and values that a codec could not decode for the handler, or not encode of its outputs, each try counted."},
 	handlerDropped:     {"sliphost_handler_dropped_records_total", counter, byHandler, "Records that the handler asked to drop."},
 	handlerSkipped:     {"sliphost_handler_skipped_records_total", counter, byHandler, "Records passed over after their last try, by the policy skip."},

@@ -21,8 +21,8 @@ type Host struct {
 
 // Handler sums one handler over all workers.
 type Handler struct {
-	ID, Module, SHA256                                                          string
-	Records, Outputs, Failed, Traps, CodecErrors, Dropped, Skipped, DeadLetters uint64
+	ID, Module, SHA256                                                                          string
+	Records, Outputs, Failed, Traps, CodecErrors, Fuel, LastFuel, Dropped, Skipped, DeadLetters uint64
 	// Letters counts dead letters by code.
 	Letters map[string]uint64
 }

@@ -30,4 +30,4 @@ func prepareCacheDir(dir string) error {
 
 // cacheDirOf is the part of the cache of one module, so that a damaged entry
 // can be removed by itself.
-func (r *Runtime) cacheDirOf(sha string) string { return filepath.Join(r.cacheDir, sha) }
+func (r *Runtime) cacheDirOf(key string) string { return filepath.Join(r.cacheDir, key) }

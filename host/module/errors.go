@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/sliphost/sliphost/abi"
 )
@@ -121,14 +122,54 @@ func (e *BrokenError) Error() string {
 
 // LimitError says which limit a module reached.
 type LimitError struct {
-	// Limit is the key in [module.NAME.limits], Value what it is set to.
+	// Limit is one of Limit*: the key in [module.NAME.limits], but for
+	// LimitStack, which has none. Value is what it is set to: bytes, nanoseconds
+	// or units of fuel.
 	Limit string
 	Value int64
 }
 
+// Limits, by the word that stands for them in errors and metrics.
+const (
+	LimitMemory        = "memory"
+	LimitOutput        = "output"
+	LimitFuel          = "fuel"
+	LimitDeadline      = "deadline"
+	LimitBatchDeadline = "batch_deadline"
+	LimitStack         = "stack"
+)
+
 // Error is a clause.
 func (e *LimitError) Error() string {
-	return fmt.Sprintf("limit %s of %s reached", e.Limit, sizeString(e.Value))
+	return fmt.Sprintf("limit %s of %s reached", e.Limit, e.value())
+}
+
+func (e *LimitError) value() string {
+	switch e.Limit {
+	case LimitFuel:
+		return fmt.Sprintf("%d instructions", e.Value)
+	case LimitDeadline, LimitBatchDeadline:
+		return time.Duration(e.Value).String()
+	}
+	return sizeString(e.Value)
+}
+
+// write adds what happened when the limit was reached.
+func (e *LimitError) write(b *strings.Builder) {
+	switch e.Limit {
+	case LimitOutput:
+		fmt.Fprintf(b, "output limit of %s in one call reached", e.value())
+	case LimitFuel:
+		fmt.Fprintf(b, "fuel limit of %s for one record reached", e.value())
+	case LimitDeadline:
+		fmt.Fprintf(b, "deadline of %s for one record passed", e.value())
+	case LimitBatchDeadline:
+		fmt.Fprintf(b, "deadline of %s for one call passed", e.value())
+	case LimitStack:
+		fmt.Fprintf(b, "calls are nested too deep for a stack of %s", e.value())
+	default:
+		fmt.Fprintf(b, "%s limit of %s reached", e.Limit, e.value())
+	}
 }
 
 // sizeString prints bytes in the largest unit that divides them.
@@ -167,6 +208,9 @@ const (
 	// TrapMemory and TrapOutput: a limit; Limit says which.
 	TrapMemory TrapKind = "memory limit"
 	TrapOutput TrapKind = "output limit"
+	// TrapFuel and TrapDeadline: likewise, for work and for time.
+	TrapFuel     TrapKind = "fuel limit"
+	TrapDeadline TrapKind = "deadline"
 	// TrapPointer: a host call named memory the guest does not have.
 	TrapPointer TrapKind = "bad pointer in a host call"
 	// TrapMisuse: a host call that is not allowed where it was made.
@@ -240,10 +284,8 @@ func clause(err error) string {
 // write adds what happened.
 func (e *TrapError) write(b *strings.Builder) {
 	switch {
-	case e.Limit != nil && e.Kind == TrapMemory:
-		fmt.Fprintf(b, "memory limit of %s reached", sizeString(e.Limit.Value))
 	case e.Limit != nil:
-		fmt.Fprintf(b, "output limit of %s in one call reached", sizeString(e.Limit.Value))
+		e.Limit.write(b)
 	case e.Kind == TrapExit:
 		fmt.Fprintf(b, "the module ended itself with exit code %d", e.ExitCode)
 	case e.Kind == TrapPanic:
@@ -257,7 +299,7 @@ func (e *TrapError) write(b *strings.Builder) {
 	if e.Message != "" && e.Limit == nil {
 		b.WriteString(": " + e.Message)
 	}
-	if e.Limit != nil {
+	if e.Limit != nil && e.Limit.Limit != LimitStack {
 		fmt.Fprintf(b, "; raise %s in [module.%s.limits]", e.Limit.Limit, e.Module)
 	}
 }

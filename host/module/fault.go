@@ -9,7 +9,9 @@ type fault struct {
 	// broken makes it a BrokenError with detail as its text.
 	broken bool
 	// state says that State could not do its work.
-	state  bool
+	state bool
+	// ended is the error of the caller's context, which ended during the call.
+	ended  error
 	detail string
 	code   uint32
 	limit  *LimitError

@@ -34,7 +34,12 @@ func guest(t testing.TB, lang, name string, limits Limits) *Module {
 	if _, err := os.Stat(path); err != nil {
 		t.Fatalf("%v: run make guests", err)
 	}
-	m, err := openRuntime(t, cacheDir).Load(t.Context(), Source{Name: lang, Path: path, Limits: limits})
+	return loadGuest(t, Source{Name: lang, Path: path, Limits: limits})
+}
+
+func loadGuest(t testing.TB, src Source) *Module {
+	t.Helper()
+	m, err := openRuntime(t, cacheDir).Load(t.Context(), src)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,7 +265,7 @@ func TestGuestFloodsInBoundedMemory(t *testing.T) {
 	const n = 1_000_000
 	for _, lang := range languages {
 		t.Run(lang, func(t *testing.T) {
-			s := openSlot(t, guest(t, lang, "all", Limits{}), bound("flood", intParam("n", n)), Hooks{})
+			s := openSlot(t, guest(t, lang, "all", Limits{Fuel: 1 << 50}), bound("flood", intParam("n", n)), Hooks{})
 			head, records := encode(values("a"))
 			reply, done, err := s.Process(t.Context(), 0, 1, head, records)
 			if err != nil || done != 1 {
@@ -481,7 +486,7 @@ func TestWildGoGuest(t *testing.T) {
 		{"exit 0", "the module ended itself with exit code 0", TrapExit, ""},
 		{"deadlock", "all goroutines are asleep - deadlock!", TrapPanic, "wild/main.go:"},
 		{"goroutine", "in a goroutine", TrapPanic, "wild/main.go:"},
-		{"recursion 100000000", "memory limit of 32 MiB reached", TrapMemory, "wild/main.go:"},
+		{"recursion 100000000", "calls are nested too deep for a stack of 24 MiB", TrapStack, ""},
 		{"memory", "memory limit of 32 MiB reached", TrapMemory, "wild/main.go:"},
 		{"recursion 100", "100", "", ""},
 		{"sleep 3600", "1h0m0s 2023-11-14T22:13:20Z", "", ""},
@@ -540,9 +545,16 @@ func BenchmarkProcess(b *testing.B) {
 		}
 	})
 	for _, lang := range languages {
-		for _, n := range []int{1, 256} {
-			b.Run(fmt.Sprintf("%s/batch=%d", lang, n), func(b *testing.B) {
-				s := openSlot(b, guest(b, lang, "identity", Limits{}), bound("identity"), Hooks{})
+		for _, n := range []int{1, 256, -256} {
+			name := fmt.Sprintf("%s/batch=%d", lang, n)
+			unmetered := n < 0
+			if unmetered {
+				n = -n
+				name = fmt.Sprintf("%s/batch=%d/unmetered", lang, n)
+			}
+			b.Run(name, func(b *testing.B) {
+				m := loadGuest(b, Source{Name: lang, Path: filepath.Join(guestDir, lang+"-identity.wasm"), unmetered: unmetered})
+				s := openSlot(b, m, bound("identity"), Hooks{})
 				waitSpare(b, s)
 				in := make([]input, n)
 				for i := range in {

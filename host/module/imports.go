@@ -69,7 +69,9 @@ func (h *hostModule) instantiate(ctx context.Context, engine wazero.Runtime, wan
 		sig, do := f.signature(), f.do
 		b.NewFunctionBuilder().WithGoModuleFunction(
 			api.GoModuleFunc(func(ctx context.Context, m api.Module, st []uint64) {
-				do(instanceOf(ctx), m.Memory(), st)
+				in := instanceOf(ctx)
+				do(in, m.Memory(), st)
+				in.chargeCall()
 			}), apiTypes(sig.Params), apiTypes(sig.Results)).Export(f.name)
 	}
 	if n == 0 {
@@ -94,7 +96,7 @@ var sliphostV1 = hostModule{abi.ImportModule, guarded(map[string]func(*instance,
 	"log":                  doLog,
 	"metric":               doMetric,
 	"panic":                doPanic,
-	"fuel_mark":            func(*instance, api.Memory, []uint64) {},
+	"fuel_mark":            func(in *instance, _ api.Memory, _ []uint64) { in.markRecord() },
 	"cache_get":            asking("cache_get", State.CacheGet),
 	"cache_scan":           asking("cache_scan", State.CacheScan),
 	"cache_get_many":       asking("cache_get_many", State.CacheGetMany),
@@ -174,6 +176,7 @@ func (in *instance) at(mem api.Memory) At {
 
 // bytes returns a piece of guest memory that a host call named.
 func (in *instance) bytes(mem api.Memory, name string, ptr, n uint64) []byte {
+	in.account.hostBytes += int64(uint32(n))
 	b, ok := mem.Read(uint32(ptr), uint32(n))
 	if !ok {
 		panic(&fault{kind: TrapPointer, detail: fmt.Sprintf("%s was given %d bytes at address %d of a memory of %d bytes", name, uint32(n), uint32(ptr), mem.Size())})
@@ -186,7 +189,7 @@ func doFlush(in *instance, mem api.Memory, st []uint64) {
 	b := in.bytes(mem, "flush", st[0], st[1])
 	s := in.owner
 	if limit := in.module.limits.Output; int64(len(s.out)+len(b)) > limit {
-		panic(&fault{kind: TrapOutput, limit: &LimitError{Limit: "output", Value: limit}})
+		panic(&fault{kind: TrapOutput, limit: &LimitError{Limit: LimitOutput, Value: limit}})
 	}
 	if _, err := in.look(); err != nil {
 		panic(err)

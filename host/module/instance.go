@@ -56,16 +56,19 @@ type instance struct {
 	block           uint32
 	stop            *uint32
 
-	call  call
-	time  guestTime
-	rand  *rand.ChaCha8
-	print printer
+	call    call
+	account account
+	time    guestTime
+	rand    *rand.ChaCha8
+	print   printer
 }
 
 // call is the state of the call in progress.
 type call struct {
 	handler int32
 	count   uint32
+	// ctx is the caller's.
+	ctx context.Context
 	// kind is the batch's, noKind until a host call asks for it.
 	kind          uint8
 	head, records []byte
@@ -115,13 +118,16 @@ func (m *Module) newInstance(owner *Slot) (in *instance, export string, err erro
 	in.rand = rand.NewChaCha8(m.seed)
 	in.print.in = in
 	export = "start"
+	in.begins(false)
 	if err = in.instantiate(); err != nil {
 		return in, export, err
 	}
 	in.mem = in.mod.Memory()
+	in.account.find(in.mod)
 	in.alloc = in.mod.ExportedFunction(exportAlloc)
 	in.process = in.mod.ExportedFunction(exportProcess)
 	if start := in.mod.ExportedFunction(exportInitialize); start != nil {
+		in.begins(false)
 		if err := start.CallWithStack(&in.ctx, nil); err != nil {
 			return in, exportInitialize, err
 		}
@@ -170,6 +176,7 @@ func (in *instance) read(packed uint64) ([]byte, bool) {
 func (in *instance) describeSelf() ([]byte, error) {
 	in.phase = phaseDescribe
 	in.linear.refused = false
+	in.begins(false)
 	err := in.mod.ExportedFunction(exportDescribe).CallWithStack(&in.ctx, in.stack[:1])
 	if err != nil {
 		return nil, err
@@ -194,12 +201,13 @@ func (in *instance) grow(n int) error {
 	want := uint64(n + min(n/2, 1<<20))
 	in.phase = phaseAlloc
 	in.stack[0] = want
+	in.begins(false)
 	if err := in.alloc.CallWithStack(&in.ctx, in.stack[:]); err != nil {
 		return err
 	}
 	addr := uint32(in.stack[0])
 	if addr == 0 {
-		return &fault{kind: TrapMemory, limit: &LimitError{Limit: "memory", Value: in.module.limits.Memory}}
+		return &fault{kind: TrapMemory, limit: &LimitError{Limit: LimitMemory, Value: in.module.limits.Memory}}
 	}
 	if uint64(addr)+want > uint64(in.mem.Size()) {
 		return brokenFault("it answers %d bytes at address %d of a memory of %d bytes", want, addr, in.mem.Size())
@@ -225,6 +233,7 @@ func (in *instance) init(msg []byte) (export string, err error) {
 	}
 	in.phase = phaseInit
 	in.stack[0] = uint64(len(msg))
+	in.begins(false)
 	if err := in.mod.ExportedFunction(exportInit).CallWithStack(&in.ctx, in.stack[:1]); err != nil {
 		return exportInit, err
 	}
@@ -266,10 +275,13 @@ func (in *instance) takeBlock(reply *abi.InitReply) error {
 	return nil
 }
 
+// begins opens the account of the next call into the guest.
+func (in *instance) begins(records bool) { in.account.begin(&in.module.limits, records) }
+
 // begin puts a batch into the arena and resets the progress block, so that a
 // trap before the guest's first store is not read as the last call's state.
-func (in *instance) begin(handler int32, count int32, head, records []byte) error {
-	in.call = call{handler: handler, count: uint32(count), kind: noKind, head: head, records: records}
+func (in *instance) begin(ctx context.Context, handler int32, count int32, head, records []byte) error {
+	in.call = call{ctx: ctx, handler: handler, count: uint32(count), kind: noKind, head: head, records: records}
 	in.linear.refused = false
 	in.print.message = in.print.message[:0]
 	n := len(head) + len(records)
@@ -295,6 +307,7 @@ func (in *instance) begin(handler int32, count int32, head, records []byte) erro
 		requestStop(in.stop)
 	}
 	in.phase = phaseProcess
+	in.begins(true)
 	in.stack[0] = uint64(uint32(handler))
 	in.stack[1] = uint64(n)
 	return nil

@@ -14,6 +14,7 @@ import (
 	"github.com/tetratelabs/wazero/experimental"
 
 	"github.com/sliphost/sliphost/abi"
+	"github.com/sliphost/sliphost/host/module/wasm/meter"
 )
 
 // compileWorkers is how many functions are compiled at a time: a second one
@@ -24,7 +25,7 @@ const compileWorkers = 2
 // to describe itself. Whatever is wrong with the file is a *LoadError; other
 // errors are the context's and ErrClosed.
 func (r *Runtime) Load(ctx context.Context, src Source) (*Module, error) {
-	m := &Module{runtime: r, name: src.Name, path: src.Path, limits: src.Limits.withDefaults()}
+	m := &Module{runtime: r, name: src.Name, path: src.Path, limits: src.Limits.withDefaults(), unmetered: src.unmetered}
 	b := src.Bytes
 	if b == nil {
 		var bad *LoadError
@@ -39,8 +40,9 @@ func (r *Runtime) Load(ctx context.Context, src Source) (*Module, error) {
 	m.sha256 = hex.EncodeToString(sum[:])
 	m.seed = sha256.Sum256(append([]byte("sliphost random_get "), sum[:]...))
 	m.size = len(b)
-	if err := m.check(b, src.Nondeterministic); err != nil {
-		return nil, m.refuse(err)
+	b, bad := m.check(b, src.Nondeterministic)
+	if bad != nil {
+		return nil, m.refuse(bad)
 	}
 	if err := m.compile(ctx, b); err != nil {
 		if ctx.Err() != nil {
@@ -107,21 +109,28 @@ func tooLarge(n int64) *LoadError {
 	}
 }
 
-// check looks at the file before an engine sees it.
-func (m *Module) check(b []byte, allowNondeterministic bool) *LoadError {
+// check looks at the file before an engine sees it, and returns what the
+// engine is to see.
+func (m *Module) check(b []byte, allowNondeterministic bool) ([]byte, *LoadError) {
 	o, err := outlineOf(b)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	m.outline = o
 	defer func() { o.Bytes = nil }() // the engine has its own copy
 	if err := checkImports(o, allowNondeterministic); err != nil {
-		return err
+		return nil, err
 	}
 	if err := checkExports(o); err != nil {
-		return err
+		return nil, err
 	}
-	return checkMemory(o, m.limits.Memory)
+	if err := checkMemory(o, m.limits.Memory); err != nil {
+		return nil, err
+	}
+	if m.unmetered {
+		return b, nil
+	}
+	return m.metered(o)
 }
 
 // compile fills in engine, cache and compiled.
@@ -129,7 +138,7 @@ func (m *Module) compile(ctx context.Context, b []byte) *LoadError {
 	ctx = experimental.WithCompilationWorkers(ctx, compileWorkers)
 	dir := ""
 	if m.runtime.cacheDir != "" {
-		dir = m.runtime.cacheDirOf(m.sha256)
+		dir = m.runtime.cacheDirOf(m.cacheKey())
 	}
 	err := m.compileWith(ctx, b, dir)
 	if err != nil && dir != "" && ctx.Err() == nil {
@@ -179,8 +188,19 @@ func (m *Module) compileWith(ctx context.Context, b []byte, dir string) (err err
 			return fmt.Errorf("offer %s: %w", h.name, err)
 		}
 	}
+	if err := offerTick(ctx, m.engine); err != nil {
+		return fmt.Errorf("offer %s: %w", meter.Module, err)
+	}
 	m.compiled, err = m.engine.CompileModule(ctx, b)
 	return err
+}
+
+// cacheKey names the compiled code: it is that of the metered module.
+func (m *Module) cacheKey() string {
+	if m.unmetered {
+		return m.sha256
+	}
+	return fmt.Sprintf("%s-metered%d", m.sha256, meter.Version)
 }
 
 // imported says whether the module imports a function of a host module.
@@ -229,7 +249,7 @@ func (m *Module) askDescribe() *LoadError {
 func startFailed(err error) *LoadError {
 	e := &LoadError{Kind: StartFailed, Err: err, Detail: "it does not start: " + clause(err)}
 	var limit *LimitError
-	if errors.As(err, &limit) {
+	if errors.As(err, &limit) && limit.Limit == LimitMemory {
 		e.Kind = OverMemory
 	}
 	return e

@@ -198,7 +198,7 @@ func TestCacheDirectory(t *testing.T) {
 	if st, err := os.Stat(dir); err != nil || st.Mode().Perm() != 0o700 {
 		t.Fatalf("cache directory: %v, %v", st.Mode(), err)
 	}
-	entries, err := filepath.Glob(filepath.Join(dir, m1.SHA256(), "*", "*"))
+	entries, err := filepath.Glob(filepath.Join(dir, m1.cacheKey(), "*", "*"))
 	if err != nil || len(entries) != 1 {
 		t.Fatalf("cache entries %v, %v", entries, err)
 	}

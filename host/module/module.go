@@ -7,8 +7,8 @@
 // traps. Nothing a guest does may crash or confuse the host: everything it
 // says is range-checked, and an instance that saw an error is dropped.
 //
-// Limits in time (fuel, deadlines) are not part of this package yet: a guest
-// that spins holds its worker.
+// Guests are rewritten so that they count their instructions (package meter)
+// and give the host control about every millisecond.
 package module
 
 import (
@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/tetratelabs/wazero"
 
@@ -49,6 +50,15 @@ type Limits struct {
 	// LogLines bounds the lines (log calls, stdout, stderr) passed on per second
 	// and slot; the others are counted and the count is reported. Default 1,000.
 	LogLines int
+	// Fuel bounds what one record may cost, in instructions as package meter
+	// prices them; default 5,000,000,000. A record of a module that does not call
+	// fuel_mark may also use what the records before it in its batch left. The
+	// key is fuel.
+	Fuel int64
+	// Deadline bounds the time one record may take, BatchDeadline that of one
+	// call and of each step of starting an instance; defaults 5 s and 30 s. The
+	// keys are deadline and batch_deadline.
+	Deadline, BatchDeadline time.Duration
 	// Metrics bounds metric calls in the same way; default 100,000.
 	Metrics int
 }
@@ -59,6 +69,10 @@ const (
 	DefaultOutput   = 128 << 20
 	DefaultLogLines = 1000
 	DefaultMetrics  = 100_000
+
+	DefaultFuel          = 5_000_000_000
+	DefaultDeadline      = 5 * time.Second
+	DefaultBatchDeadline = 30 * time.Second
 )
 
 func (l Limits) withDefaults() Limits {
@@ -71,6 +85,15 @@ func (l Limits) withDefaults() Limits {
 	}
 	if l.LogLines <= 0 {
 		l.LogLines = DefaultLogLines
+	}
+	if l.Fuel <= 0 {
+		l.Fuel = DefaultFuel
+	}
+	if l.Deadline <= 0 {
+		l.Deadline = DefaultDeadline
+	}
+	if l.BatchDeadline <= 0 {
+		l.BatchDeadline = DefaultBatchDeadline
 	}
 	if l.Metrics <= 0 {
 		l.Metrics = DefaultMetrics
@@ -92,6 +115,9 @@ type Source struct {
 	// Nondeterministic is the capability to see the real time and real
 	// randomness (the imports wall_clock and entropy).
 	Nondeterministic bool
+
+	// unmetered is for comparing with.
+	unmetered bool
 }
 
 // Runtime loads modules. Its methods may be called from any goroutine.
@@ -145,6 +171,9 @@ type Module struct {
 	limits   Limits
 	outline  *wasm.Module
 	describe abi.Describe
+	// unmetered modules run as they are; marks says that the module marks the
+	// borders between its records.
+	unmetered, marks bool
 
 	engine   wazero.Runtime
 	cache    wazero.CompilationCache

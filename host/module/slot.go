@@ -30,6 +30,8 @@ type Slot struct {
 	active *instance
 	// out collects pieces of a reply, and replies of instances that are gone.
 	out []byte
+	// fuel is what the last call took.
+	fuel int64
 
 	// spare delivers the next instance; one goroutine fills it at a time.
 	spare chan prepared
@@ -56,7 +58,7 @@ func (m *Module) Open(ctx context.Context, init *abi.Init, hooks Hooks) (*Slot, 
 	s := &Slot{
 		module:  m,
 		hooks:   hooks,
-		init:    abi.AppendInit(nil, init),
+		init:    m.initMessage(init),
 		lines:   limiter{rate: m.limits.LogLines},
 		metrics: limiter{rate: m.limits.Metrics},
 		kinds:   map[string]abi.MetricKind{},
@@ -75,6 +77,15 @@ func (m *Module) Open(ctx context.Context, init *abi.Init, hooks Hooks) (*Slot, 
 	s.use(in)
 	s.prepare()
 	return s, nil
+}
+
+// initMessage tells a module that it is metered, if it knows what that means.
+func (m *Module) initMessage(init *abi.Init) []byte {
+	msg := *init
+	if !m.unmetered {
+		msg.Features |= abi.FeatureMetered & m.describe.Features
+	}
+	return abi.AppendInit(nil, &msg)
 }
 
 // start makes an instance that has seen slip_init.
@@ -186,8 +197,9 @@ func (s *Slot) ready(ctx context.Context) error {
 //   - *InitError: no instance could be started; nothing was handed over. The
 //     next call tries again.
 //   - ErrState: State could not do its work; nothing of this call counts.
-//   - the context's error: it had ended before the call. A running call is not
-//     interrupted by its context, but by RequestStop.
+//   - the context's error: it ended before the call or during it, which ends a
+//     guest that computes within about a millisecond; nothing of this call
+//     counts. RequestStop is the way to keep what is done.
 func (s *Slot) Process(ctx context.Context, handler, count int32, head, records []byte) (reply []byte, done int32, err error) {
 	if !s.busy.CompareAndSwap(false, true) {
 		return nil, 0, ErrBusy
@@ -210,10 +222,13 @@ func (s *Slot) Process(ctx context.Context, handler, count int32, head, records 
 	}
 	s.out = s.out[:0]
 	in := s.active
-	if err := in.begin(handler, count, head, records); err != nil {
+	if err := in.begin(ctx, handler, count, head, records); err != nil {
 		return s.failed(in, err, exportAlloc)
 	}
 	err = in.process.CallWithStack(&in.ctx, in.stack[:])
+	in.account.end()
+	s.fuel = in.account.total
+	in.call.ctx = nil
 	if in.print.pending {
 		in.print.endCall(err != nil)
 	}
@@ -222,6 +237,11 @@ func (s *Slot) Process(ctx context.Context, handler, count int32, head, records 
 	}
 	return s.finished(in, in.stack[0])
 }
+
+// Fuel is what the last call of Process took, in units of fuel: about
+// instructions. Equal modules that were given equal calls take equal fuel.
+// Like Process it must not run during another call.
+func (s *Slot) Fuel() int64 { return s.fuel }
 
 // keepOut is how large a buffer for pieces is kept between calls.
 const keepOut = 1 << 20
@@ -265,6 +285,10 @@ func (s *Slot) failed(in *instance, err error, export string) ([]byte, int32, er
 	var f *fault
 	if errors.As(err, &f) && f.broken {
 		return s.broken(in, err, export)
+	}
+	if f != nil && f.ended != nil {
+		s.retire()
+		return nil, 0, f.ended
 	}
 	if f != nil && f.state {
 		s.retire()

@@ -79,7 +79,7 @@ func (in *instance) addAccount(t *TrapError) {
 	}
 	if in.linear.refused {
 		t.Kind = TrapMemory
-		t.Limit = &LimitError{Limit: "memory", Value: in.module.limits.Memory}
+		t.Limit = &LimitError{Limit: LimitMemory, Value: in.module.limits.Memory}
 	}
 	switch {
 	case len(in.print.message) > 0:

@@ -263,7 +263,7 @@ func (k *CacheRef) refused(what string, n int64) error {
 	case abi.ResultUnbound:
 		return k.fault(abi.CodeUnbound, what+": not bound in the manifest or not allowed here")
 	case abi.ResultInvalid:
-		return k.fault(abi.CodeFailed, what+": the host refused it: the cache is read-only or has keys of another type")
+		return k.fault(abi.CodeFailed, "the host refused the request: the manifest declares another type of keys than the handler uses (key = of its cache), or handlers may not write to it (kind = global)")
 	case abi.ResultLimit:
 		return k.fault(abi.CodeLimit, what+": a limit of this record was reached")
 	}

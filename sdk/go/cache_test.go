@@ -236,10 +236,10 @@ func TestAScanThatIsRefusedFailsTheRecord(t *testing.T) {
 		k    *CacheRef
 		want string
 	}{
-		{Prefix([]byte("a")), k, "the host refused it"},
-		{From([]byte("short")), k, "the host refused it"},
-		{From([]byte("short")).Back(), k, "the host refused it"},
-		{Between(nil, []byte("short")), k, "the host refused it"},
+		{Prefix([]byte("a")), k, "the host refused the request: the manifest declares another type of keys"},
+		{From([]byte("short")), k, "the host refused the request: the manifest declares another type of keys"},
+		{From([]byte("short")).Back(), k, "the host refused the request: the manifest declares another type of keys"},
+		{Between(nil, []byte("short")), k, "the host refused the request: the manifest declares another type of keys"},
 		{All(), unbound, "is not bound"},
 	} {
 		failed := once(t, func(c *Call) error {

@@ -264,6 +264,12 @@ func (m *Module) Walk(n int) *Walker {
 	return &Walker{r: reader{b: m.Bytes, off: b.Code, end: b.End, fn: n}}
 }
 
+// WalkAt returns a walker of the instructions from offset start up to end,
+// such as those of a constant expression.
+func (m *Module) WalkAt(start, end int) *Walker {
+	return &Walker{r: reader{b: m.Bytes, off: start, end: end, fn: -1}}
+}
+
 // Next returns the next instruction, valid until the call after, or nil at the
 // end.
 func (w *Walker) Next() *Instr {

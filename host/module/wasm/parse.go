@@ -109,6 +109,10 @@ func (p *parser) content(s *Section) {
 	switch s.ID {
 	case 0:
 		s.Name = p.name(p.caps.Names)
+		if p.off == len(p.b) && p.err == nil {
+			// The engine's reader takes it for a file that is cut off.
+			p.failAt(s.Start, Malformed, "the file ends with a custom section without content")
+		}
 		if s.Name == "name" && p.err == nil {
 			p.nameSection()
 		}

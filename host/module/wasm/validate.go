@@ -54,6 +54,7 @@ func (p *parser) function() {
 			return
 		}
 		p.instruction(&s.in)
+		body.Stack = max(body.Stack, len(s.stack))
 	}
 	if p.err == nil && p.off != p.end {
 		p.fail(Malformed, "code follows the function's end")

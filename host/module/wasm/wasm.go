@@ -191,6 +191,8 @@ type Body struct {
 	Start, Code, End int
 	// Locals are the types of parameters and locals.
 	Locals []ValType
+	// Stack is the most values the operand stack holds after an instruction.
+	Stack int
 }
 
 // Module is a validated module. It refers to the bytes it was parsed from,

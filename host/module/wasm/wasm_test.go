@@ -104,6 +104,8 @@ func TestParseRefuses(t *testing.T) {
 		{"export of no function", mod(types, "\x07\x05\x01\x01a\x00\x00"), wasm.Invalid, "func 0, which does not exist"},
 		{"export twice", mod("\x05\x03\x01\x00\x00", "\x07\x09\x02\x01a\x02\x00\x01a\x02\x00"), wasm.Invalid, `two exports are named "a"`},
 		{"code is cut off", mod(types, "\x03\x02\x01\x00"), wasm.Truncated, "declares 1 functions and holds the code of 0"},
+		{"nameless end", mod(types, "\x00\x01\x00"), wasm.Malformed, "custom section without content"},
+		{"empty end", mod(types, "\x00\x02\x01a"), wasm.Malformed, "custom section without content"},
 		{"code is missing", mod(types, "\x03\x02\x01\x00", "\x0a\x01\x00"), wasm.Malformed, "declares 1 functions and holds the code of 0"},
 	}
 	for _, tt := range tests {

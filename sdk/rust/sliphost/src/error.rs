@@ -5,8 +5,8 @@ use std::fmt;
 
 use crate::wire::SyntaxError;
 use crate::zz_abi::{
-    CODE_DECODE, CODE_DROP, CODE_FAILED, CODE_LIMIT, CODE_RETRY, CODE_UNBOUND, RESULT_LIMIT,
-    RESULT_UNBOUND,
+    CODE_DECODE, CODE_DROP, CODE_FAILED, CODE_LIMIT, CODE_RETRY, CODE_UNBOUND, RESULT_INVALID,
+    RESULT_LIMIT, RESULT_UNBOUND,
 };
 
 /// What a handler returns.
@@ -79,12 +79,19 @@ impl Error {
                 CODE_UNBOUND,
                 "is not bound in the manifest or not allowed here",
             ),
+            RESULT_INVALID if what == "cache" => (CODE_FAILED, WRONG_KEY),
             RESULT_LIMIT => (CODE_LIMIT, "a limit of this record was reached"),
             _ => (CODE_FAILED, "the host refused the request"),
         };
         Error::coded(code, join(&[what, " \"", name, "\": ", why]))
     }
 }
+
+/// Why the host refuses what a handler does with a cache. The guest is not told
+/// what the manifest declares; the host adds that to the record's error.
+const WRONG_KEY: &str = "the host refused the request: the manifest declares another type of keys than the handler uses \
+    (key = of its cache), \
+    or handlers may not write to it (kind = global)";
 
 /// The texts one after the other. [`format!`] would do, and bring its machinery
 /// into every module.

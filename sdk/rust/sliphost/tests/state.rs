@@ -36,6 +36,10 @@ fn keys(scan: Scan) -> Result<String> {
     Ok(String::from_utf8_lossy(&all?.join(&b' ')).into_owned())
 }
 
+const REFUSED: &str = "cache \"map\": the host refused the request: the manifest declares another type of keys than the handler uses \
+    (key = of its cache), \
+    or handlers may not write to it (kind = global)";
+
 #[test]
 fn pages_join_and_entries_outlive_them() {
     let mut h = handler(|call, _| {
@@ -122,7 +126,7 @@ fn a_scan_tells_its_error_once() {
     let mut h = handler(|call, _| {
         let mut scan = MAP.scan(call).prefix("a");
         let e = scan.next().unwrap().unwrap_err();
-        assert_eq!(e.message(), "cache \"map\": the host refused the request");
+        assert_eq!(e.message(), REFUSED);
         assert!(scan.next().is_none());
         let mut scan = MAP.scan(call).range(f64::NAN..);
         let e = scan.next().unwrap().unwrap_err();
@@ -171,10 +175,7 @@ fn keys_have_types() {
     })
     .keys("map", KeyType::Int);
     let e = h.send("x").failure().clone();
-    assert_eq!(
-        (e.code, &*e.message),
-        (CODE_FAILED, "cache \"map\": the host refused the request")
-    );
+    assert_eq!((e.code, &*e.message), (CODE_FAILED, REFUSED));
     assert!(h.entries("map").is_empty(), "undone");
 }
 
