@@ -262,7 +262,7 @@ func TestRegistryTrouble(t *testing.T) {
 		"a list":         {func(w http.ResponseWriter, _ *http.Request) bool { _, _ = w.Write([]byte("[1]")); return true }, false, "an answer that is none"},
 		"404 of another": {func(w http.ResponseWriter, _ *http.Request) bool { w.WriteHeader(404); return true }, false, "status 404"},
 		"a redirect abroad": {func(w http.ResponseWriter, r *http.Request) bool {
-			http.Redirect(w, r, "http://192.0.2.1/x", 302)
+			http.Redirect(w, r, "http://192.0.2.1/x", http.StatusFound)
 			return true
 		}, false, "redirects to 192.0.2.1"},
 		"cut off": {func(w http.ResponseWriter, _ *http.Request) bool {

@@ -88,7 +88,7 @@ func pulse(c *slip.Call, rec slip.Record) error {
 			out += " " + d.Dependency + "=" + strconv.FormatInt(d.Ms, 10)
 		}
 		if ms, ok := downs.Of(first.Dependency); !ok || ms != first.Ms {
-			return errors.New("First and Of differ")
+			return errors.New("first and of differ")
 		}
 	}
 	c.Emit(rec.Key, []byte(out))
