@@ -32,7 +32,7 @@ type CheckpointPartition struct {
 	// while a dependency was down.
 	HeldSince *time.Time `json:"held_since,omitempty"`
 	Released  bool       `json:"released,omitempty"`
-	// Waiting counts what is decided and not carried out yet.
+	// Waiting counts what is decided and not carried out yet, the pause aside.
 	Waiting int `json:"waiting,omitempty"`
 	// Offset is the record processed last, -1 for none.
 	Offset int64 `json:"offset"`
@@ -160,6 +160,10 @@ func describe(spec *checkpoint.Spec, partition int32, snapshot []byte) Checkpoin
 	}
 	s := m.Status()
 	p.Held, p.Marker, p.Waiting, p.Released = s.Held, markerText(s.Marker), s.Waiting, s.Released
+	// Load has queued the pause of a partition that is held.
+	if a, ok := m.Next(); ok && a.Kind == checkpoint.ActionPause {
+		p.Waiting--
+	}
 	if s.HeldSince != 0 {
 		since := time.UnixMilli(s.HeldSince).UTC()
 		p.HeldSince = &since

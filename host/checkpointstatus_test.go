@@ -44,7 +44,7 @@ func TestDescribeCheckpoint(t *testing.T) {
 	n := func(n int64) *int64 { return &n }
 	since := time.UnixMilli(60).UTC()
 	want := CheckpointPartition{
-		Partition: 3, Held: true, Marker: "1970-01-01T00:00:04.000Z", HeldSince: &since, Waiting: 3, Offset: 8, State: []byte(`{"o":8}`),
+		Partition: 3, Held: true, Marker: "1970-01-01T00:00:04.000Z", HeldSince: &since, Waiting: 2, Offset: 8, State: []byte(`{"o":8}`),
 		Dependencies: []CheckpointDependency{
 			{ID: "a", Down: true, Marker: "1970-01-01T00:00:01.100Z", DowntimeMs: 2900, BehindMs: n(2900), Healthy: 7, Detected: 8, Partitions: []CheckpointFeed{{Partition: 2, Marker: "1970-01-01T00:00:01.100Z"}}},
 			{ID: "b", Down: true, Marker: "1970-01-01T00:00:01.000Z", DowntimeMs: 3000, BehindMs: n(3000), Healthy: 7, Detected: 8},

@@ -22,7 +22,7 @@ var routes = [...]route{
 	{"/healthz", (*Server).health, false},
 	{"/readyz", (*Server).ready, false},
 	{"/v1/status", (*Server).showStatus, false},
-	{"/v1/checkpoints", (*Server).showCheckpoints, false},
+	{"/v1/checkpoints", (*Server).showCheckpoints, true},
 	{"/v1/caches", (*Server).showCaches, true},
 	{"/v1/caches/entries", (*Server).showEntries, true},
 	{"/v1/caches/{cache}/updates", (*Server).streamUpdates, true},

@@ -178,7 +178,7 @@ func TestStatusDocument(t *testing.T) {
 			"app": "flights", "state": "draining", "records": 7.0, "commits": 3.0, "rewinds": 1.0,
 			"handlers": []any{map[string]any{
 				"id": "late", "module": "flights", "sha256": "ab12", "records": 7.0, "outputs": 0.0, "failed": 0.0,
-				"traps": 0.0, "codec_errors": 0.0, "dropped": 0.0, "skipped": 0.0, "dead_letters": 2.0,
+				"traps": 0.0, "codec_errors": 0.0, "dropped": 0.0, "skipped": 0.0, "dead_letters": 2.0, "fuel": 0.0, "fuel_last_batch": 0.0,
 			}},
 			"workers": []any{map[string]any{"id": 0.0, "cluster": "main", "partitions": []any{map[string]any{
 				"source": "flights", "topic": "flights", "partition": 1.0, "next": 9.0, "committed": 8.0, "stopped": "the handler fails",
