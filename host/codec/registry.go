@@ -321,6 +321,9 @@ func (r *Registry) explain(err error) error {
 	case re.ErrorCode != 0:
 		return fmt.Errorf("the registry at %s says: %s (code %d)", r.host, oneLine(re.Message), re.ErrorCode)
 	}
+	if re.StatusCode >= http.StatusInternalServerError {
+		return fmt.Errorf("the registry at %s failed with status %d; its own log says why", r.host, re.StatusCode)
+	}
 	return fmt.Errorf("the registry at %s answered with status %d; is this its address?", r.host, re.StatusCode)
 }
 

@@ -247,7 +247,12 @@ func TestRegistryTrouble(t *testing.T) {
 			<-r.Context().Done()
 			return true
 		}, false, "did not answer within"},
-		"500": {func(w http.ResponseWriter, _ *http.Request) bool { w.WriteHeader(500); return true }, false, "status 500"},
+		"500": {func(w http.ResponseWriter, _ *http.Request) bool { w.WriteHeader(500); return true }, false, "failed with status 500"},
+		"503 of a proxy": {func(w http.ResponseWriter, _ *http.Request) bool {
+			w.WriteHeader(503)
+			_, _ = w.Write([]byte("<html>no backend</html>"))
+			return true
+		}, false, "failed with status 503"},
 		"401": {func(w http.ResponseWriter, _ *http.Request) bool { w.WriteHeader(401); return true }, false, "refuses the credentials"},
 		"403 with a body": {func(w http.ResponseWriter, _ *http.Request) bool {
 			w.WriteHeader(403)
@@ -260,7 +265,7 @@ func TestRegistryTrouble(t *testing.T) {
 		}, false, "an answer that is none"},
 		"empty JSON":     {func(w http.ResponseWriter, _ *http.Request) bool { _, _ = w.Write([]byte("{}")); return true }, false, "an answer that is none"},
 		"a list":         {func(w http.ResponseWriter, _ *http.Request) bool { _, _ = w.Write([]byte("[1]")); return true }, false, "an answer that is none"},
-		"404 of another": {func(w http.ResponseWriter, _ *http.Request) bool { w.WriteHeader(404); return true }, false, "status 404"},
+		"404 of another": {func(w http.ResponseWriter, _ *http.Request) bool { w.WriteHeader(404); return true }, false, "status 404; is this its address?"},
 		"a redirect abroad": {func(w http.ResponseWriter, r *http.Request) bool {
 			http.Redirect(w, r, "http://192.0.2.1/x", http.StatusFound)
 			return true

@@ -272,8 +272,8 @@ func TestBodiesThatAreCutOff(t *testing.T) {
 		}
 	}
 	h.mu.Lock()
-	if h.waiting != 0 {
-		t.Errorf("%d bytes are thought to wait", h.waiting)
+	if s.held != 0 {
+		t.Errorf("%d bytes are thought to wait", s.held)
 	}
 	h.mu.Unlock()
 	select {
@@ -298,9 +298,17 @@ func TestBackPressureAndTimeouts(t *testing.T) {
 	if resp, _ := ask(t, h, "POST", "/in", "0123456789"); resp.StatusCode != 429 || resp.Header.Get("Retry-After") == "" {
 		t.Errorf("no room: %s", resp.Status)
 	}
-	// Nobody commits: the record counts all the same.
-	if r := <-first; r.resp.StatusCode != 504 || !strings.Contains(r.body, "still counts") {
+	// Nobody commits: the record stays, and keeps its bytes.
+	if r := <-first; r.resp.StatusCode != 504 || !strings.Contains(r.body, "counts unless the process ends before its commit") {
 		t.Errorf("%s %s", r.resp.Status, r.body)
+	}
+	if resp, _ := ask(t, h, "POST", "/in", "0123456789"); resp.StatusCode != 429 {
+		t.Errorf("after the 504 there is no room yet: %s", resp.Status)
+	}
+	other := h.Source("/other", 4, 0)
+	commits(t, other, nil)
+	if resp, body := ask(t, h, "POST", "/other", "0123456789"); resp.StatusCode != 200 {
+		t.Errorf("another path is full, too: %s %s", resp.Status, body)
 	}
 	var b abi.Packed
 	if _, err := s.Poll(&b, 10, 1000); err != nil || len(b.Runs) != 1 {
@@ -357,5 +365,29 @@ func TestAnIdempotencyKeyIsOneRecord(t *testing.T) {
 	}
 	if n != 2 {
 		t.Errorf("%d records", n)
+	}
+
+	// The same body under another record key is another record.
+	keyed := func(record ...string) (string, string) {
+		resp, body := ask(t, h, "POST", "/in", "x", append(record, "Idempotency-Key", "k3")...)
+		return resp.Status, body
+	}
+	const refused = "422 Unprocessable Entity"
+	if status, body := keyed("Slip-Key", "a"); status != "200 OK" {
+		t.Fatal(status, body)
+	}
+	if status, body := keyed("Slip-Key", "a"); status != "200 OK" {
+		t.Errorf("the same again: %s %s", status, body)
+	}
+	for _, other := range [][]string{{"Slip-Key", "b"}, {"Slip-Key", ""}, nil} {
+		if status, body := keyed(other...); status != refused || !strings.Contains(body, "record key") {
+			t.Errorf("%q: %s %s", other, status, body)
+		}
+	}
+	if resp, body := ask(t, h, "POST", "/in?key=a", "x", "Idempotency-Key", "k3"); resp.StatusCode != 200 {
+		t.Errorf("the same record key as a parameter: %s %s", resp.Status, body)
+	}
+	if n != 3 {
+		t.Errorf("%d records, want 3", n)
 	}
 }

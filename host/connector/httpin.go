@@ -33,7 +33,8 @@ type HTTPConfig struct {
 	Token string
 	// Origins are the web pages that may post.
 	Origins []string
-	// MaxBody is the most bytes of one body, Queue of all that wait.
+	// MaxBody is the most bytes of one body, Queue of all that wait at one path:
+	// a path whose records do not get on refuses more, and the others go on.
 	MaxBody, Queue int64
 	// Timeout is for the arrival of a body and for the wait for its commit.
 	Timeout time.Duration
@@ -50,7 +51,8 @@ type HTTPConfig struct {
 //	422 if a handler could not process it and its policy was to go on
 //	400, 401, 403, 404, 405, 408, 413, 415 if it is no record
 //	429 with Retry-After if too much waits, 503 if the host stops
-//	504 if the commit took too long: the record still counts
+//	504 if the commit took too long: the record is kept and counts, unless the
+//	    process ends before its commit
 //
 // All but 200 and 422 have a body as RFC 9457 says. A body that does not arrive
 // whole is no record. Whoever hangs up before the answer has posted all the
@@ -67,7 +69,6 @@ type HTTP struct {
 
 	mu      sync.Mutex
 	sources map[string]*HTTPSource
-	waiting int64 // bytes
 	keys    map[string]*posted
 	order   []string // of keys, by age
 }
@@ -80,12 +81,13 @@ type HTTPSource struct {
 	*queue
 	http *HTTP
 	path string
+	held int64 // bytes of bodies without an answer; guarded by http.mu
 }
 
 // posted is a request on its way, or its answer.
 type posted struct {
 	at     time.Time
-	sum    [sha256.Size]byte
+	sum    [sha256.Size]byte // of keys and values
 	bytes  int64
 	done   chan struct{} // closed with the answer
 	status int
@@ -255,10 +257,10 @@ func (h *HTTP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	select {
 	case <-p.done:
 		writeAnswer(w, p.status, p.body)
-	case <-r.Context().Done(): // nobody listens; the record counts all the same
+	case <-r.Context().Done(): // nobody listens; the record waits for its commit all the same
 	case <-timer:
 		writeAnswer(w, http.StatusGatewayTimeout, (&problem{
-			Title: fmt.Sprintf("not committed within %s; the record still counts", h.cfg.Timeout), Status: http.StatusGatewayTimeout,
+			Title: fmt.Sprintf("not committed within %s; the record counts unless the process ends before its commit; post it again with the same Idempotency-Key to hear", h.cfg.Timeout), Status: http.StatusGatewayTimeout,
 		}).body())
 	}
 }
@@ -319,27 +321,27 @@ func (h *HTTP) post(w http.ResponseWriter, r *http.Request) (*posted, error) {
 	if size < 0 {
 		size = h.cfg.MaxBody
 	}
-	if err := h.reserve(size); err != nil {
+	if err := s.reserve(size); err != nil {
 		return nil, err
 	}
 	body, err := h.read(w, r)
-	h.release(size - int64(len(body))) // all of it after an error
+	s.release(size - int64(len(body))) // all of it after an error
 	if err != nil {
 		return nil, err
 	}
 	records, err := h.records(r, body)
 	if err != nil {
-		h.release(int64(len(body)))
+		s.release(int64(len(body)))
 		return nil, err
 	}
-	p := &posted{at: h.cfg.Clock.Now(), sum: sha256.Sum256(body), bytes: int64(len(body)), done: make(chan struct{})}
+	p := &posted{at: h.cfg.Clock.Now(), sum: sumOf(records), bytes: int64(len(body)), done: make(chan struct{})}
 	key := r.Header.Get("Idempotency-Key")
 	if key != "" {
 		key = s.path + " " + key
 		if before := h.remember(key, p); before != nil {
-			h.release(p.bytes)
+			s.release(p.bytes)
 			if before.sum != p.sum {
-				return nil, refuse(http.StatusUnprocessableEntity, "another body was posted with this Idempotency-Key")
+				return nil, refuse(http.StatusUnprocessableEntity, "another body or record key was posted with this Idempotency-Key")
 			}
 			w.Header().Set("Idempotency-Replayed", "true")
 			return before, nil
@@ -371,8 +373,29 @@ func tooLarge(limit int64) *refusal {
 	return refuse(http.StatusRequestEntityTooLarge, "a body has at most %d bytes ([http] max_body)", limit)
 }
 
+// sumOf tells apart what one Idempotency-Key may not stand for twice. Headers
+// are left out, because tracers change them when a request is sent again.
+func sumOf(records []packedRecord) (sum [sha256.Size]byte) {
+	hash := sha256.New()
+	var head []byte
+	for i := range records {
+		r := &records[i]
+		head = abi.AppendArrayHeader(head[:0], 2)
+		if r.key == nil {
+			head = abi.AppendNil(head)
+		} else {
+			head = abi.AppendBin(head, r.key)
+		}
+		hash.Write(abi.AppendBinHeader(head, len(r.value)))
+		hash.Write(r.value)
+	}
+	hash.Sum(sum[:0])
+	return sum
+}
+
 // reserve makes room for a body that is about to be read.
-func (h *HTTP) reserve(size int64) error {
+func (s *HTTPSource) reserve(size int64) error {
+	h := s.http
 	select {
 	case <-h.stopping:
 		no := refuse(http.StatusServiceUnavailable, "the host stops")
@@ -382,19 +405,19 @@ func (h *HTTP) reserve(size int64) error {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.waiting > 0 && h.waiting+size > h.cfg.Queue {
-		no := refuse(http.StatusTooManyRequests, "%d bytes wait for their commit; there is no room for more ([http] queue)", h.waiting)
+	if s.held > 0 && s.held+size > h.cfg.Queue {
+		no := refuse(http.StatusTooManyRequests, "%d bytes wait for their commit at %s; there is no room for more ([http] queue)", s.held, s.path)
 		no.header = [2]string{"Retry-After", "1"}
 		return no
 	}
-	h.waiting += size
+	s.held += size
 	return nil
 }
 
-func (h *HTTP) release(size int64) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.waiting -= size
+func (s *HTTPSource) release(size int64) {
+	s.http.mu.Lock()
+	defer s.http.mu.Unlock()
+	s.held -= size
 }
 
 // read returns the whole body, or none of it.
@@ -506,7 +529,7 @@ func (h *HTTP) answer(s *HTTPSource, p *posted, key string, d *delivery) {
 		body = fmt.Appendf(nil, `{"offset":%s,"records":%d}`+"\n", strconv.FormatInt(d.first, 10), len(d.records))
 	}
 	h.mu.Lock()
-	h.waiting -= p.bytes
+	s.held -= p.bytes
 	if d.first < 0 {
 		delete(h.keys, key)
 	}

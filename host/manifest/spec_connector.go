@@ -127,7 +127,7 @@ func httpField() field {
 			},
 			{
 				name: "queue", kind: fieldSize, def: "16MiB", min: kib, max: 4 * gib, example: `"64MiB"`,
-				help: "The most bytes of all bodies that wait for their commit. What comes on top is answered 429.",
+				help: "The most bytes of all bodies that wait for their commit at one path. What comes on top is answered 429.",
 				slot: intAt(func(h *HTTPServer) *int64 { return &h.Queue }),
 			},
 			{
