@@ -34,7 +34,11 @@ func (c *cli) sendCmd() *cobra.Command {
 		Long: "TOPIC is an id of the manifest or a topic's name. Each VALUE, or each line where\n" +
 			"there is none, becomes the value of a record, byte for byte. It must be what\n" +
 			"the topic's codec says, unless --raw is given. Sending stops at the first value\n" +
-			"that is not; records before it are sent. A topic that may be created is.",
+			"that is not; records before it are sent. A topic that may be created is.\n\n" +
+			"For msgpack, avro, protobuf and codecs of modules a VALUE is JSON as tap shows\n" +
+			"it: {\"$base64\":\"AP8=\"} is a byte string, {\"$float\":\"NaN\"} (+Inf, -Inf) a float,\n" +
+			"{\"$ext\":[5,\"AP8=\"]} a msgpack extension; a map with that one name is\n" +
+			"{\"$$base64\":...}.",
 		Example: "  sliphost send flights --key /origin --timestamp /scheduled < flights.ndjson\n" +
 			"  sliphost send flights --key-text LHR '{\"origin\":\"LHR\",\"delay\":20}'",
 		Args: wants(1, -1, "a topic and values"),
@@ -243,17 +247,20 @@ func (r *recorder) record(value []byte) (*boot.Outgoing, error) {
 }
 
 // encode appends what was given, in the form of a codec: JSON for whatever
-// gives handlers typed values, the bytes themselves otherwise. JSON stays as it
-// was written.
+// gives handlers typed values, with marks for what JSON has no word for, the bytes
+// themselves otherwise. For the codec json, JSON stays as it was written.
 func (r *recorder) encode(c codec.Codec, dst, given []byte) (wire []byte, err error) {
 	if c.Repr() != codec.Msgpack {
 		return c.Encode(dst, given)
 	}
-	if r.tmp, err = (codec.JSON{}).Decode(r.tmp[:0], given); err != nil {
-		return dst, err
-	}
 	if c == (codec.JSON{}) {
+		if r.tmp, err = c.Decode(r.tmp[:0], given); err != nil {
+			return dst, err
+		}
 		return append(dst, given...), nil
+	}
+	if r.tmp, err = codec.ReadJSON(r.tmp[:0], given); err != nil {
+		return dst, err
 	}
 	return c.Encode(dst, r.tmp)
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sliphost/sliphost/host/boot"
+	"github.com/sliphost/sliphost/host/codec"
+	"github.com/sliphost/sliphost/host/manifest"
 )
 
 func readLines(t testing.TB, in io.Reader) []string {
@@ -102,4 +104,33 @@ func FuzzLines(f *testing.F) {
 			t.Errorf("%q became %q, want %q", in, again.Bytes(), want)
 		}
 	})
+}
+
+// TestWhatTapShowsCanBeSent: for codecs with typed values other than json.
+func TestWhatTapShowsCanBeSent(t *testing.T) {
+	topic := manifest.Topic{ID: "t"}
+	for _, c := range []struct {
+		codec     codec.Codec
+		given     string
+		wire, err string
+	}{
+		{codec.MessagePack{}, `{"$base64":"AP8="}`, "\xc4\x02\x00\xff", ""},
+		{codec.MessagePack{}, `{"a":{"$ext":[5,"YQ=="]}}`, "\x81\xa1a\xd4\x05a", ""},
+		{codec.MessagePack{}, `{"$$base64":"AP8="}`, "\x81\xa7$base64\xa4AP8=", ""},
+		{codec.MessagePack{}, `{"$raw":"wQ=="}`, "", "--raw"},
+		{codec.JSON{}, `{"$base64": "AP8="}`, `{"$base64": "AP8="}`, ""},
+		{codec.Raw{}, `{"$base64":"AP8="}`, `{"$base64":"AP8="}`, ""},
+	} {
+		r := recorder{shape: &shape{keyText: []byte(c.given)}, topic: &topic, keyCodec: c.codec, valueCodec: c.codec}
+		out, err := r.record([]byte(c.given))
+		if c.err != "" {
+			if err == nil || !strings.Contains(err.Error(), c.err) {
+				t.Errorf("%s, %s: error %v, want %q", c.codec.Name(), c.given, err, c.err)
+			}
+			continue
+		}
+		if err != nil || string(out.Value) != c.wire || string(out.Key) != c.wire {
+			t.Errorf("%s, %s: %+v, %v, want %q", c.codec.Name(), c.given, out, err, c.wire)
+		}
+	}
 }

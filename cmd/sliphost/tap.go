@@ -25,8 +25,8 @@ func (c *cli) tapCmd() *cobra.Command {
 			"are shown, those of one partition in their order.\n\n" +
 			"With --json a line is {\"topic\",\"partition\",\"offset\",\"timestamp\",\"key\",\"value\",\n" +
 			"\"headers\"}: JSON values as JSON, text as a string, other bytes as\n" +
-			"{\"$base64\":\"...\"}, what the codec refuses as {\"$text\":\"...\"}; headers are a list\n" +
-			"of [name, value].\n\n" +
+			"{\"$base64\":\"...\"}, what the codec refuses as {\"$text\":\"...\"} or, in base64,\n" +
+			"{\"$raw\":\"...\"}; headers are a list of [name, value].\n\n" +
 			"With -f a line is the format: %t topic, %p partition, %o offset, %T timestamp in\n" +
 			"milliseconds, %k key, %s value, %K and %S their lengths (-1 for null), %h headers,\n" +
 			"%% a percent sign; \\n, \\t, \\r, \\0 and \\\\ as in C. Nothing is added to it.",

@@ -85,7 +85,7 @@ func TestLinesForMachinesAndPeople(t *testing.T) {
 		{[]byte("k"), []byte(`{ "a": 1.50 }`), `"key":"k","value":{"a":1.50}`, "k\t" + `{"a":1.50}`},
 		{nil, nil, `"key":null,"value":null`, "null\tnull"},
 		{[]byte{}, []byte("{bad"), `"key":"","value":{"$text":"{bad"}`, "\t" + `{"$text":"{bad"}`},
-		{[]byte{0xff}, []byte{0xfe}, `"key":{"$base64":"/w=="},"value":{"$base64":"/g=="}`, `{"$base64":"/w=="}` + "\t" + `{"$base64":"/g=="}`},
+		{[]byte{0xff}, []byte{0xfe}, `"key":{"$base64":"/w=="},"value":{"$raw":"/g=="}`, `{"$base64":"/w=="}` + "\t" + `{"$raw":"/g=="}`},
 		{[]byte("a\nb"), []byte("1"), `"key":"a\nb","value":1`, `"a\nb"` + "\t1"},
 	}
 	for _, c := range cases {

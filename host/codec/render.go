@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"bytes"
 	"encoding/base64"
 	"strconv"
 	"unicode/utf8"
@@ -80,11 +81,13 @@ func AppendLine(dst []byte, l *Line) ([]byte, error) {
 //     space.
 //     What JSON has no word for is marked inside: {"$base64":"..."} for bytes,
 //     {"$ext":[type,"..."]} for extensions, {"$float":"NaN"}; names that are
-//     no strings are their JSON as text.
+//     no strings are their JSON as text. A map, but none of a JSON document,
+//     whose one name is that of a mark, with any number of "$", has one "$" more
+//     in front of it: {"$$base64":"..."}. ReadJSON is the reverse.
 //   - Of the other codecs, UTF-8 is a string, anything else an object
 //     {"$base64":"..."}.
 //   - What c refuses to decode is {"$text":"..."} if it is UTF-8, otherwise
-//     {"$base64":"..."}, so that it is not taken for a value.
+//     {"$raw":"..."} in base64, so that it is not taken for a value.
 func RenderJSON(dst []byte, c Codec, wire []byte) []byte {
 	if wire == nil {
 		return append(dst, "null"...)
@@ -99,20 +102,22 @@ func RenderJSON(dst []byte, c Codec, wire []byte) []byte {
 			return appendCompact(msg[:n], wire)
 		}
 		// Behind msg, because source and destination must not overlap.
-		if out, eerr := (JSON{}).Encode(msg, msg[n:]); eerr == nil {
-			return out[:n+copy(out[n:], out[len(msg):])]
+		if bytes.IndexByte(msg[n:], '$') < 0 {
+			if out, eerr := (JSON{}).Encode(msg, msg[n:]); eerr == nil {
+				return out[:n+copy(out[n:], out[len(msg):])]
+			}
 		}
-		// Something in it has no JSON form.
+		// Something in it has no JSON form, or may look like a mark.
 		in := input{src: msg, i: n}
 		if out := in.render(msg); in.err == nil {
 			return out[:n+copy(out[n:], out[len(msg):])]
 		}
 	}
-	if err != nil && utf8.Valid(wire) {
+	if utf8.Valid(wire) {
 		dst = append(dst, `{"$text":`...)
 		return append(appendBytes(dst, wire), '}')
 	}
-	return appendBase64(dst, wire)
+	return appendMarked(dst, `{"$raw":"`, wire)
 }
 
 // appendBytes appends b as a JSON string, or marked as base64 if it is not
@@ -126,7 +131,11 @@ func appendBytes(dst, b []byte) []byte {
 }
 
 func appendBase64(dst, b []byte) []byte {
-	dst = append(dst, `{"$base64":"`...)
+	return appendMarked(dst, `{"$base64":"`, b)
+}
+
+func appendMarked(dst []byte, mark string, b []byte) []byte {
+	dst = append(dst, mark...)
 	dst = base64.StdEncoding.AppendEncode(dst, b)
 	return append(dst, `"}`...)
 }

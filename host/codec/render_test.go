@@ -32,10 +32,13 @@ func TestRenderJSON(t *testing.T) {
 		{JSON{}, `{"a":`, `{"$text":"{\"a\":"}`},
 		{JSON{}, "", `{"$text":""}`},
 		{JSON{}, "123456789012345678901", `{"$text":"123456789012345678901"}`},
-		{JSON{}, "\"\xff\"", `{"$base64":"Iv8i"}`},
+		{JSON{}, "\"\xff\"", `{"$raw":"Iv8i"}`},
+		{JSON{}, `{"$base64": "AA=="}`, `{"$base64":"AA=="}`},
 		{msgpackWire{}, "\x82\xa1a\x01\xa1b\x90", `{"a":1,"b":[]}`},
 		{msgpackWire{}, "\xc4\x01a", `{"$base64":"YQ=="}`},
-		{msgpackWire{}, "\xc1", `{"$base64":"wQ=="}`},
+		{MessagePack{}, "\xc1", `{"$raw":"wQ=="}`},
+		{MessagePack{}, "a b", `{"$text":"a b"}`},
+		{msgpackWire{}, "\xc1", `{"$raw":"wQ=="}`}, // broken, and accepted
 	} {
 		for _, spare := range []int{0, 1000} {
 			dst := append(make([]byte, 0, 4+spare), "head"...)

@@ -40,7 +40,9 @@ func (in *input) render(dst []byte) []byte {
 		return append(dst, ']')
 	case classMap:
 		dst = append(dst, '{')
-		for n, first := in.count(2), true; n > 0 && in.err == nil; n, first = n-1, false {
+		n := in.count(2)
+		alone := n == 1
+		for first := true; n > 0 && in.err == nil; n, first = n-1, false {
 			if !first {
 				dst = append(dst, ',')
 			}
@@ -48,6 +50,13 @@ func (in *input) render(dst []byte) []byte {
 			if dst = in.render(dst); len(dst) > mark && dst[mark] != '"' {
 				name := string(dst[mark:])
 				dst = appendBytes(dst[:mark], []byte(name))
+			}
+			if alone && in.err == nil {
+				if _, _, ok := marked(dst[mark+1 : len(dst)-1]); ok {
+					dst = append(dst, 0)
+					copy(dst[mark+2:], dst[mark+1:])
+					dst[mark+1] = '$'
+				}
 			}
 			dst = in.render(append(dst, ':'))
 		}
@@ -69,14 +78,7 @@ func (in *input) renderFloat(dst []byte) []byte {
 		dst = strconv.AppendFloat(append(dst, `{"$float":"`...), f, 'g', -1, bits)
 		return append(dst, `"}`...)
 	}
-	mark := len(dst)
-	dst = strconv.AppendFloat(dst, f, 'g', -1, bits)
-	for _, c := range dst[mark:] {
-		if c == '.' || c == 'e' {
-			return dst
-		}
-	}
-	return append(dst, ".0"...)
+	return appendFloat(dst, f, bits)
 }
 
 func (in *input) renderExt(dst []byte) []byte {
