@@ -341,10 +341,17 @@ func TestUntilIdleCarriesOutWhatIsPending(t *testing.T) {
 				drained(t, h, done)
 				a.took()
 				fails = tc.fails
+				a.b.Before = func(c hosttest.Call) error {
+					if c.Op == hosttest.OpCommitTxn {
+						time.Sleep(2 * idleEvery) // so that idleness is judged right after a commit
+					}
+					return nil
+				}
 				h = a.host(t, "h", workers)
 				h.opts.UntilIdle = true
 				for _, w := range h.workers {
 					w.opts.UntilIdle = true
+					w.opts.CommitInterval = time.Second // so that the machines are read before the first commit
 				}
 				err := endsWithin(t, h, start(h), time.Minute)
 				got, want := a.took(), []string{"up weather 13:00 healthy [{0 0 0}] detected [{0 0 0}]", "replay", "bound 12:30"}
