@@ -138,17 +138,17 @@ func post(t *testing.T, url, kind, body string) (int, string) {
 // body that is no JSON is a dead letter, and so is a record that the webhook
 // refuses.
 func TestPostedRecordsAreCommittedWhenAnswered(t *testing.T) {
-	hooked := make(chan string, 100)
-	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		if strings.Contains(string(body), `"refuse"`) {
-			w.WriteHeader(http.StatusUnprocessableEntity)
-			return
-		}
-		hooked <- r.Header.Get("Content-Type") + " " + string(body)
-	}))
-	defer hook.Close()
 	kafkatest.Each(t, func(t *testing.T, b *kafkatest.Broker) {
+		hooked := make(chan string, 100)
+		hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			if strings.Contains(string(body), `"refuse"`) {
+				w.WriteHeader(http.StatusUnprocessableEntity)
+				return
+			}
+			hooked <- r.Header.Get("Content-Type") + " " + string(body)
+		}))
+		defer hook.Close()
 		out, dead := b.Topic(t, 1), b.Topic(t, 1)
 		address := freePort(t)
 		dir := connectorDir(t, b, out, fmt.Sprintf(`codec = "json"

@@ -24,10 +24,10 @@ type segment struct {
 // foldCost and foldTotal bound the price of a segment that is charged with its
 // parent, and of all that one parent takes over: what is charged for code that
 // does not run. likelyCost is the bound for those that mostly do. Each charge is
-// a load, an addition and a store, one after the other: without folding, a batch
-// of small records takes a Rust guest 22 % longer, so 14 %. With bounds ten times
-// as high a Go guest pays 17 % instead of 35 %, but its fuel no longer says what
-// it does: it is charged twelve times that, being a loop around a br_table.
+// a load, an addition and a store, one after the other, so fewer of them cost a
+// guest less time, and say less about what it did: with bounds ten times as high
+// a Go guest, being a loop around a br_table, is charged twelve times as much as
+// it executes. BenchmarkMetering compares.
 const (
 	foldCost   = 24
 	foldTotal  = 96
