@@ -43,6 +43,11 @@ type Reader interface {
 	// beginning. deliver copies what it is given and waits while the host has
 	// enough to do; its error means that ctx has ended. Read is called once, on a
 	// goroutine of its own.
+	//
+	// Behind the position there may be records without one that have their effects
+	// as well: the host knows how many, and passes over them when they come again.
+	// So what comes behind a position must be the same records in the same order
+	// each time, up to the next position.
 	Read(ctx context.Context, position []byte, deliver func(*Record) error) error
 	// Committed says that the record with this position and all before it have
 	// all their effects, and that these are final: what acknowledges to a server,
@@ -75,8 +80,12 @@ type Record struct {
 	Headers    []Header
 	// Time is the record's; the zero time means now.
 	Time time.Time
-	// Position is where to go on behind this record, in the reader's own form,
-	// nil for a source that cannot go back to a place.
+	// Position is where to go on behind this record, in the reader's own form. It
+	// is nil where a reader cannot begin, as in the middle of a page: the host then
+	// goes on from the last position and passes over as many records as it has
+	// had since. Records in front of the first position there ever was come again
+	// after a restart, if the reader has them still. A source that cannot go back
+	// at all, or not to the same records, gives none ever.
 	Position []byte
 }
 
@@ -96,11 +105,14 @@ type Custom struct {
 	began  bool
 	done   sync.WaitGroup
 
-	bytes    sync.Mutex // guards held, and room's condition
-	room     *sync.Cond
-	held     int
-	stopped  bool
-	position []byte // of the last record committed
+	bytes   sync.Mutex // guards what follows
+	room    *sync.Cond
+	held    int
+	stopped bool
+	// place is behind the last record committed, pass the number of records that
+	// come again before others do.
+	place place
+	pass  uint64
 }
 
 // maxHeld bounds the bytes of records that wait or are not committed.
@@ -128,8 +140,15 @@ func OpenCustom(r Reader, topic int32, first int64, clock Clock) *Custom {
 
 // Resume says where to begin. It comes before the first Poll.
 func (c *Custom) Resume(position []byte) error {
+	at, err := parsePlace(position)
+	if err != nil {
+		return err
+	}
 	c.began = true
-	c.begin <- position
+	c.bytes.Lock()
+	c.place, c.pass = at, at.behind
+	c.bytes.Unlock()
+	c.begin <- clone(at.position)
 	return nil
 }
 
@@ -142,6 +161,9 @@ func (c *Custom) Poll(b *abi.Packed, maxRecords, maxBytes int) (eof bool, err er
 }
 
 func (c *Custom) deliver(ctx context.Context, r *Record) error {
+	if c.again(r) {
+		return ctx.Err()
+	}
 	size := len(r.Key) + len(r.Value) + len(r.Position) + 64
 	c.bytes.Lock()
 	for c.held > 0 && c.held+size > maxHeld && !c.stopped {
@@ -169,11 +191,23 @@ func (c *Custom) deliver(ctx context.Context, r *Record) error {
 		defer c.bytes.Unlock()
 		c.held -= size
 		c.room.Signal()
-		if position != nil {
-			c.position = position
-		}
+		c.place.add(position)
 	}})
 	return nil
+}
+
+// again says that a record has all its effects, from an earlier run.
+func (c *Custom) again(r *Record) bool {
+	c.bytes.Lock()
+	defer c.bytes.Unlock()
+	if c.pass == 0 {
+		return false
+	}
+	c.pass--
+	if r.Position != nil {
+		c.place = place{clone(r.Position), c.pass}
+	}
+	return true
 }
 
 // clone copies bytes and keeps null apart from empty.
@@ -188,7 +222,7 @@ func clone(b []byte) []byte {
 func (c *Custom) Commit(offset int64) error {
 	_ = c.queue.Commit(offset)
 	c.bytes.Lock()
-	position := c.position
+	position := c.place.position
 	c.bytes.Unlock()
 	if err := c.reader.Committed(position); err != nil {
 		return fmt.Errorf("acknowledge: %w", err)
@@ -202,14 +236,14 @@ func (c *Custom) Position(offset int64) ([]byte, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.bytes.Lock()
-	position := c.position
+	at := c.place
 	c.bytes.Unlock()
 	for _, d := range c.taken {
-		if d.first < offset && d.position != nil {
-			position = d.position
+		if d.first < offset {
+			at.add(d.position)
 		}
 	}
-	return position, nil
+	return at.text(), nil
 }
 
 // Close ends the reader.

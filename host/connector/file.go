@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/sliphost/sliphost/abi"
 )
@@ -18,7 +19,9 @@ type FileConfig struct {
 	Topic int32
 	// Follow keeps the source open at the end of the file and delivers what is
 	// appended later. A last line is then delivered once its newline is there;
-	// without Follow it counts as it is.
+	// without Follow it counts as it is. A quoted cell that is open at the end of
+	// the file has ten seconds to be closed; then the first line of its row is a
+	// row by itself.
 	Follow bool
 	// CheckHeader, if set, makes records of the rows of a CSV file, and is asked
 	// about its first one.
@@ -37,7 +40,8 @@ type FileConfig struct {
 // File delivers the lines of a file: value is the line without its "\n" or
 // "\r\n", an empty line is an empty value, the offset is the line's number
 // counted from 0, the key is null. Of a CSV file it delivers rows: value is the
-// header and the row, the offset the number of the row's first line.
+// header and the row, the offset the number of the row's first line. A row longer
+// than MaxLine is a record all the same, one that the codec refuses.
 //
 // The file may grow. One that is followed may be replaced (renamed, and made
 // anew at its path): what is left of the old one is delivered, its last line as
@@ -156,12 +160,15 @@ func (f *File) readHeader(before int64) error {
 	for {
 		n, err := r.Read(l.room())
 		l.filled(n)
-		row, _, _, ok, rerr := l.nextRow(err == io.EOF)
-		if ok {
-			_, _, rerr = f.rows.take(row, f.cfg.CheckHeader)
-		}
-		if ok || rerr != nil {
-			return rerr
+		for ok := true; ok; {
+			var row []byte
+			var rerr error
+			if row, _, _, ok, rerr = f.rows.next(&l, err == io.EOF); ok {
+				_, _, rerr = f.rows.take(row, f.cfg.CheckHeader)
+			}
+			if f.rows.header != nil || rerr != nil {
+				return rerr
+			}
 		}
 		if err != nil {
 			return errors.Join(errNoHeader, err)
@@ -227,7 +234,7 @@ func (f *File) next() (value []byte, size, count int, ok bool, err error) {
 			return nil, 0, 0, false, err
 		}
 		value, size, count, ok, again, err := f.atEnd()
-		if !again {
+		if !again || err != nil {
 			return value, size, count, ok, err
 		}
 	}
@@ -237,7 +244,7 @@ func (f *File) next() (value []byte, size, count int, ok bool, err error) {
 // follows that.
 func (f *File) cut(end bool) (value []byte, size, count int, ok bool, err error) {
 	if f.rows != nil {
-		return f.lines.nextRow(end)
+		return f.rows.next(&f.lines, end)
 	}
 	if value, size, ok, err = f.lines.next(); !ok && err == nil && end {
 		value, size, ok, err = f.lines.last()
@@ -258,8 +265,17 @@ func (f *File) atEnd() (value []byte, size, count int, ok, again bool, err error
 	if f.cfg.Follow {
 		now, serr := os.Stat(f.cfg.Path)
 		if serr == nil && os.SameFile(now, info) || errors.Is(serr, os.ErrNotExist) {
+			var until time.Time
+			if f.rows != nil && f.rows.open() {
+				if at := f.cfg.Clock.Now(); f.rows.since.IsZero() {
+					f.rows.since = at
+				} else if at.Sub(f.rows.since) >= openWait {
+					return nil, 0, 0, false, true, f.firstLine()
+				}
+				until = f.rows.since.Add(openWait)
+			}
 			// Not there: its successor may be about to come.
-			f.watch.wait(seen{f.read, info, serr != nil, f.file})
+			f.watch.wait(seen{f.read, info, serr != nil, f.file, until})
 			return nil, 0, 0, false, false, nil
 		}
 		if serr != nil {
@@ -270,6 +286,9 @@ func (f *File) atEnd() (value []byte, size, count int, ok, again bool, err error
 		return nil, 0, 0, false, false, errContinued
 	}
 	f.resumed = false
+	if f.rows != nil && f.rows.open() {
+		return nil, 0, 0, false, true, f.firstLine()
+	}
 	value, size, count, ok, err = f.cut(true)
 	if ok || err != nil {
 		if f.eof = err == nil && !f.cfg.Follow && len(f.lines.pending()) == 0; f.eof && f.rows != nil {
@@ -285,6 +304,20 @@ func (f *File) atEnd() (value []byte, size, count int, ok, again bool, err error
 		return nil, 0, 0, false, false, nil
 	}
 	return nil, 0, 0, false, true, f.succeed()
+}
+
+// firstLine makes a row of the first line of the one that is being read, whose
+// cell nobody closes.
+func (f *File) firstLine() error {
+	if f.rows.dropped > 0 { // that line may be gone
+		if _, err := f.file.Seek(f.byte, io.SeekStart); err != nil {
+			return err
+		}
+		f.lines.cut(len(f.lines.pending()))
+		f.read = f.byte
+	}
+	f.rows.again()
+	return nil
 }
 
 // succeed goes on with the file that is at the path now. Something may have been

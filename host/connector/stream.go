@@ -136,7 +136,7 @@ func (s *Stream) next() (line []byte, count int, ok bool) {
 	for {
 		var err error
 		if s.rows != nil {
-			line, _, count, ok, err = s.lines.nextRow(s.end != nil)
+			line, _, count, ok, err = s.rows.next(&s.lines, s.end != nil)
 		} else {
 			line, _, ok, err = s.lines.next()
 			count = 1

@@ -29,6 +29,8 @@ type seen struct {
 	file os.FileInfo
 	gone bool // nothing was at the path
 	open *os.File
+	// until is when the reader goes on even if nothing changes; zero is never.
+	until time.Time
 }
 
 func watch(path string, clock Clock) *watcher {
@@ -38,7 +40,7 @@ func watch(path string, clock Clock) *watcher {
 }
 
 // wait asks for a signal once the file is not what was seen any more: it has
-// another size, is another file or is gone. It does not block.
+// another size, is another file or is gone, or s.until has come. It does not block.
 func (w *watcher) wait(s seen) {
 	select {
 	case <-w.seen:
@@ -82,6 +84,8 @@ func (w *watcher) changed(s seen) bool {
 		}
 		info, err := os.Stat(w.path)
 		switch {
+		case !s.until.IsZero() && !w.clock.Now().Before(s.until):
+			return true
 		case err != nil && s.gone && os.IsNotExist(err):
 			// The old file may still grow, until there is a new one.
 			if old, lerr := s.open.Stat(); lerr == nil && old.Size() != s.size {
