@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -34,6 +35,8 @@ type cpApp struct {
 	fails func(abi.Kind) error
 	emits string
 	check func(*abi.Check) []byte
+	// refuses says that the bound handler fails on records that come again.
+	refuses atomic.Bool
 }
 
 func newCPApp(exactlyOnce bool, spec checkpoint.Spec, calls bool) *cpApp {
@@ -140,6 +143,9 @@ func (f *cpInvoker) Process(ctx context.Context, handler, count int32, head, rec
 		return f.a.result(abi.KindRecovery), 1, nil
 	case abi.KindReplayed:
 		f.a.note("replay")
+		if f.a.refuses.Load() {
+			return abi.AppendResultError(nil, 0, abi.CodeFailed, "no", 0), 1, nil
+		}
 	}
 	return f.statefulInvoker.Process(ctx, handler, count, head, records)
 }
@@ -301,5 +307,66 @@ func TestUntilIdleTellsWhichCheckpointHolds(t *testing.T) {
 				t.Errorf("%d workers: got %v, want %s", workers, err, want)
 			}
 		})
+	}
+}
+
+// What a checkpoint has to do from before is done in a run until idle before it
+// counts as idle: here a recovery whose call failed in the run before.
+func TestUntilIdleCarriesOutWhatIsPending(t *testing.T) {
+	for _, tc := range []struct{ pause, fails bool }{{true, false}, {false, false}, {true, true}, {false, true}} {
+		for workers := 1; workers <= 2; workers++ {
+			synctest.Test(t, func(t *testing.T) {
+				a := newCPApp(true, checkpoint.Spec{Pause: tc.pause, OnRecovery: checkpoint.Call}, false)
+				a.plan.Handlers[1].OnError = OnError{Policy: PolicyFail}
+				fails := true
+				a.fails = func(kind abi.Kind) error {
+					if kind == abi.KindRecovery && fails {
+						return errors.New("no")
+					}
+					return nil
+				}
+				a.onRecovery = func(st module.State, m *abi.Recovery) {
+					for _, p := range m.Detected {
+						st.Seek(module.At{Handler: 1}, p.Source, p.Partition, p.Offset)
+					}
+				}
+				h := a.host(t, "h", 1)
+				done := start(h)
+				a.plays(t, h, []cpStep{
+					{topic: "weather", hhmm: 1000, want: []string{"weather 10:00"}},
+					{topic: "activity", hhmm: 1230, want: []string{"bound 12:30", "other 12:30", "down weather 12:30>10:00 9000s"}},
+				})
+				a.produce(t, "weather", 1300)
+				after(500 * time.Millisecond)
+				drained(t, h, done)
+				a.took()
+				fails = tc.fails
+				a.b.Before = func(c hosttest.Call) error {
+					if c.Op == hosttest.OpCommitTxn {
+						time.Sleep(2 * idleEvery) // so that idleness is judged right after a commit
+					}
+					return nil
+				}
+				h = a.host(t, "h", workers)
+				h.opts.UntilIdle = true
+				for _, w := range h.workers {
+					w.opts.UntilIdle = true
+					w.opts.CommitInterval = time.Second // so that the machines are read before the first commit
+				}
+				err := endsWithin(t, h, start(h), time.Minute)
+				got, want := a.took(), []string{"up weather 13:00 healthy [{0 0 0}] detected [{0 0 0}]", "replay", "bound 12:30"}
+				if tc.fails {
+					if want = want[:1]; !errors.Is(err, ErrStopped) || !strings.Contains(err.Error(), "no") {
+						t.Errorf("%+v, %d workers: ends with %v", tc, workers, err)
+					}
+					got = got[:min(len(got), 1)] // it may be tried again meanwhile
+				} else if err != nil {
+					t.Errorf("%+v, %d workers: %v", tc, workers, err)
+				}
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("%+v, %d workers (-want +got):\n%s", tc, workers, diff)
+				}
+			})
+		}
 	}
 }

@@ -1,9 +1,11 @@
 package host
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -272,34 +274,100 @@ func TestTwoCheckpointsHoldOneDependent(t *testing.T) {
 	}
 }
 
-// Where a seek goes to is gone: the policy for records that are gone decides.
+// Where a seek goes to is gone: the rest comes again, whatever the policy for
+// records that were not processed says, and the log tells of whom.
 func TestSeekToWhatIsGone(t *testing.T) {
-	for policy, want := range map[ChangePolicy]string{ChangeEarliest: "replay", ChangeLatest: "", ChangeFail: "were deleted"} {
+	for _, policy := range []ChangePolicy{ChangeFail, ChangeEarliest, ChangeLatest} {
+		for before, want := range map[int64][]string{2: {"replay", "bound 12:30"}, 3: nil} {
+			synctest.Test(t, func(t *testing.T) {
+				a := newCPApp(true, checkpoint.Spec{Pause: true, OnRecovery: checkpoint.SeekHealthy}, false)
+				a.plan.OnChange.RecordsGone = policy
+				h := a.host(t, "h", 1)
+				var log bytes.Buffer // its handler takes turns; it is read when the host has ended
+				h.workers[0].log = slog.New(slog.NewTextHandler(&log, nil))
+				done := start(h)
+				a.plays(t, h, goneBegin)
+				a.b.DeleteRecords("activity", 0, before)
+				a.plays(t, h, []cpStep{
+					{topic: "weather", hhmm: 1300, want: append([]string{"weather 13:00"}, want...)},
+					{topic: "activity", hhmm: 1310, want: []string{"bound 13:10", "other 13:10"}},
+				})
+				drained(t, h, done)
+				line := fmt.Sprintf(`level=WARN msg="records that a checkpoint goes back to were deleted (retention); they were processed before and do not come again" checkpoint=c topic=activity partition=0 from=0 to=%d "going on at"=%d`, before-1, before)
+				if !strings.Contains(log.String(), line) {
+					t.Errorf("policy %v: no %s in\n%s", policy, line, log.String())
+				}
+			})
+		}
+	}
+}
+
+// goneBegin processes three records of activity and goes down.
+var goneBegin = []cpStep{
+	{topic: "weather", hhmm: 1000, want: []string{"weather 10:00"}},
+	{topic: "activity", hhmm: 1000, want: []string{"bound 10:00", "other 10:00"}},
+	{topic: "activity", hhmm: 1030, want: []string{"bound 10:30", "other 10:30"}},
+	{topic: "activity", hhmm: 1230, want: []string{"bound 12:30", "other 12:30", "down weather 12:30>10:00 9000s"}},
+}
+
+// Records that nobody has processed are not passed over by a seek either.
+func TestSeekDoesNotHideRecordsGone(t *testing.T) {
+	for policy, want := range map[ChangePolicy][]string{
+		ChangeFail: nil, ChangeEarliest: {"weather 13:00", "bound 12:50", "other 12:50"}, ChangeLatest: {"weather 13:00"},
+	} {
 		synctest.Test(t, func(t *testing.T) {
 			a := newCPApp(true, checkpoint.Spec{Pause: true, OnRecovery: checkpoint.SeekHealthy}, false)
 			a.plan.OnChange.RecordsGone = policy
 			h := a.host(t, "h", 1)
 			done := start(h)
-			a.plays(t, h, []cpStep{
-				{topic: "weather", hhmm: 1000, want: []string{"weather 10:00"}},
-				{topic: "activity", hhmm: 1000, want: []string{"bound 10:00", "other 10:00"}},
-				{topic: "activity", hhmm: 1030, want: []string{"bound 10:30", "other 10:30"}},
-				{topic: "activity", hhmm: 1230, want: []string{"bound 12:30", "other 12:30", "down weather 12:30>10:00 9000s"}},
-			})
-			a.b.DeleteRecords("activity", 0, 2)
+			a.plays(t, h, append(slices.Clone(goneBegin), cpStep{topic: "activity", hhmm: 1240}, cpStep{topic: "activity", hhmm: 1250}))
+			a.b.DeleteRecords("activity", 0, 4) // 12:40 was not processed
 			a.produce(t, "weather", 1300)
-			after(time.Second)
 			if policy == ChangeFail {
+				if err := <-done; err == nil || !strings.Contains(err.Error(), "records 3 to 3 were deleted before they were processed") {
+					t.Errorf("ends with %v", err)
+				}
+				return
+			}
+			after(time.Second)
+			if diff := cmp.Diff(want, a.took()); diff != "" {
+				t.Errorf("policy %v (-want +got):\n%s", policy, diff)
+			}
+			drained(t, h, done)
+		})
+	}
+}
+
+// A position inside of what comes again that is gone at the next start is not a
+// loss, as long as nothing behind is.
+func TestReplayIsGoneAtTheNextStart(t *testing.T) {
+	for before, want := range map[int64]string{2: "bound 12:30", 4: "records 3 to 3 were deleted before they were processed"} {
+		synctest.Test(t, func(t *testing.T) {
+			a := newCPApp(true, checkpoint.Spec{Pause: true, OnRecovery: checkpoint.SeekHealthy}, false)
+			h := a.host(t, "h", 1)
+			done := start(h)
+			a.plays(t, h, goneBegin)
+			a.plan.Handlers[1].OnError = OnError{Policy: PolicyFail}
+			a.refuses.Store(true)
+			a.plays(t, h, []cpStep{{topic: "weather", hhmm: 1300, want: []string{"weather 13:00", "replay"}}})
+			drained(t, h, done)
+			a.produce(t, "activity", 1310)
+			a.produce(t, "activity", 1320)
+			a.b.DeleteRecords("activity", 0, before)
+			a.refuses.Store(false)
+			a.took()
+			h = a.host(t, "h", 1)
+			done = start(h)
+			if before == 4 {
 				if err := <-done; err == nil || !strings.Contains(err.Error(), want) {
 					t.Errorf("ends with %v", err)
 				}
 				return
 			}
-			got := a.took()
-			if policy == ChangeEarliest && !slices.Equal(got[1:], []string{"replay", "bound 12:30"}) || policy == ChangeLatest && len(got) != 1 {
-				t.Errorf("policy %v: %q", policy, got)
+			after(2 * time.Second)
+			if diff := cmp.Diff([]string{"replay", want, "bound 13:10", "bound 13:20", "other 13:10", "other 13:20"}, a.took()); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
 			}
-			a.plays(t, h, []cpStep{{topic: "activity", hhmm: 1310, want: []string{"bound 13:10", "other 13:10"}}})
 			drained(t, h, done)
 		})
 	}

@@ -2,12 +2,13 @@ package host
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
 // settled says that what is committed to the control topic is known, and that
 // nothing follows from it: a run until idle may end. The caller has found every
-// input at its end before.
+// input at its end before, and no machine with something to do (pending).
 //
 // Partitions of dependencies that are at their end count as idle from then on.
 // Nothing comes there that the dependent could wait for, and one that is empty or
@@ -27,7 +28,7 @@ func (cs *checkpoints) settled(ctx context.Context, now time.Time) (bool, error)
 	}
 	standing := w.host.standing()
 	for _, g := range cs.guards {
-		if !g.loaded || !g.machine.Held() {
+		if g.in.stopped != nil || !g.machine.Held() {
 			continue
 		}
 		plan := &w.plan.Checkpoints[g.checkpoint]
@@ -52,6 +53,15 @@ func (cs *checkpoints) settled(ctx context.Context, now time.Time) (bool, error)
 		}
 	}
 	return true, nil
+}
+
+// pending says that a checkpoint has yet to read what the control topic says of
+// an input, or to carry out what follows from it: a recovery, for one, whose
+// actions an earlier process has committed and not carried out. What is due is
+// done between two transactions (border), so a worker that is otherwise at the
+// end has to commit and go round once more, not to commit for ever.
+func (in *input) pending() bool {
+	return in.barrier > 0 || slices.ContainsFunc(in.guards, func(g *guard) bool { return !g.loaded || g.machine.Due() })
 }
 
 // reenter begins anew with the inputs that outlive new clients: what their

@@ -29,8 +29,14 @@ func (w *worker) checkIdle(ctx context.Context, now time.Time) {
 	w.lastIdle = now
 	seen := w.host.activity()
 	for _, in := range w.listed {
-		if in.stopped != nil || in.barrier == 0 && in.guarded() && in.heldBy() != nil {
+		if in.stopped != nil {
 			continue // it will not go on by waiting; the run ends with its error
+		}
+		if in.pending() {
+			return
+		}
+		if in.heldBy() != nil {
+			continue // as one that is stopped
 		}
 		if in.connector != nil && !in.eof {
 			if w.plan.Sources[in.source].Batch != abi.KindTimer {

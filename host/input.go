@@ -109,7 +109,7 @@ func (in *input) restoreAttempts(plan *Plan) {
 // restoreReplay takes over which records come again. A checkpoint that the plan
 // does not have any more has no handlers to get them.
 func (in *input) restoreReplay(plan *Plan) {
-	in.replay.until = in.meta.until
+	in.replay = replay{until: in.meta.until}
 	for _, p := range in.meta.replays {
 		for i := range plan.Checkpoints {
 			if nameHash(plan.Checkpoints[i].Spec.Name) == p.checkpoint {

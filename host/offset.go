@@ -21,6 +21,11 @@ func (o *Offset) Replaced(topic string, identity uint32) (replaced, known bool) 
 	return known && isAnother(was, identity), known
 }
 
+// Replayed is where the records end that come again at the offset, because a
+// checkpoint has gone back: those below were all processed before. It is 0 if
+// none comes again.
+func (o *Offset) Replayed() int64 { return o.meta.until }
+
 // Position is how far the changelog of a cache, by its id, belongs to the
 // offset; ok is false if the offset says nothing about it.
 func (o *Offset) Position(cache string) (pos state.Position, ok bool) { return o.meta.position(cache) }

@@ -53,21 +53,27 @@ func (w *worker) seekInput(ctx context.Context, g *guard, offset int64) error {
 		return fmt.Errorf("seek in %s[%d]: %w", src.Topic, in.partition, &abortable{err.Error()})
 	}
 	b := bounds[0]
+	front := max(in.next, in.replay.until) // everything below was processed
 	switch {
 	case offset == abi.OffsetBeginning:
 		offset = b.Low
 	case offset == abi.OffsetEnd || offset > b.High:
 		offset = b.LastStable
 	case offset < b.Low:
-		attempts := in.meta.attempts
-		offset, err = w.recordsGone(in, offset, b)
-		in.meta.attempts = attempts
-		if err != nil {
-			return err
+		if offset < front {
+			w.replayCut(in, g.checkpoint, offset, front, b)
+		}
+		offset = b.Low
+		if front < b.Low { // and so are some that nobody has processed
+			attempts := in.meta.attempts
+			offset, err = w.recordsGone(in, front, b)
+			in.meta.attempts = attempts
+			if err != nil {
+				return err
+			}
 		}
 	}
 	crashpoint.At("checkpoint-before-seek")
-	front := max(in.next, in.replay.until)
 	w.log.Info("going back", "checkpoint", w.plan.Checkpoints[g.checkpoint].Spec.Name, "topic", src.Topic, "partition", in.partition, "from", in.next, "to", offset)
 	next := in.next
 	in.replay = in.replay.clone()
@@ -97,6 +103,15 @@ func (w *worker) seekInput(ctx context.Context, g *guard, offset int64) error {
 	in.task.changed, w.uncommitted = true, true
 	w.stats.checkpoints[g.checkpoint].seeks.Add(1)
 	return nil
+}
+
+// replayCut says that records which a checkpoint goes back to, from an offset
+// to front, were deleted, all or some of them. That is no error: they were
+// processed before, and only come again.
+func (w *worker) replayCut(in *input, checkpoint int, from, front int64, b abi.Bounds) {
+	w.log.Warn("records that a checkpoint goes back to were deleted (retention); they were processed before and do not come again",
+		"checkpoint", w.plan.Checkpoints[checkpoint].Spec.Name, "topic", w.plan.Sources[in.source].Topic, "partition", in.partition,
+		"from", from, "to", min(front, b.Low)-1, "going on at", b.Low)
 }
 
 // again prepares a run for records that came before: it ends where other

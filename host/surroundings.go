@@ -63,9 +63,10 @@ func (w *worker) position(ctx context.Context, in *input, committed abi.TopicOff
 		if err := w.recreated(in, what); err != nil {
 			return 0, err
 		}
-		in.meta.attempts = nil
+		in.meta.attempts, in.meta.until, in.meta.replays = nil, 0, nil
 		return w.startOffset(ctx, src, in.kafka, b)
 	case at < b.Low:
+		in.restoreReplay(w.plan)
 		return w.recordsGone(in, at, b)
 	}
 	return at, nil
@@ -116,10 +117,23 @@ func (w *worker) lostOffsets(t *task) error {
 	return nil
 }
 
-// recordsGone decides about a position whose record the log has no more.
+// recordsGone decides about a position whose record the log has no more. Of
+// records that a checkpoint goes back to nothing is lost that was not processed,
+// so what is left of them comes again, whatever the policy.
 func (w *worker) recordsGone(in *input, at int64, b abi.Bounds) (int64, error) {
 	src := &w.plan.Sources[in.source]
 	in.meta.attempts = nil
+	if until := in.replay.until; at < until {
+		for _, f := range in.replay.from {
+			if f.offset < b.Low {
+				w.replayCut(in, f.checkpoint, max(at, f.offset), until, b)
+			}
+		}
+		if b.Low <= until {
+			return b.Low, nil
+		}
+		at = until
+	}
 	switch policy := w.plan.OnChange.RecordsGone; policy {
 	case ChangeEarliest, ChangeLatest:
 		to := b.Low

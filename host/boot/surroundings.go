@@ -136,13 +136,19 @@ func (b *Build) compareInputs(cluster int, v *groupView, partitions map[string]i
 			case o.Offset > ends.High:
 				found = append(found, b.changed(manifest.CodeTopicRecreated, path, where+fmt.Sprintf("the committed offset %d lies behind the end %d: the topic was made anew or cut", o.Offset, ends.High),
 					"topic_recreated", on.TopicRecreated, `"restart" to begin by its start policy`))
-			case o.Offset < ends.Low:
-				found = append(found, b.changed(manifest.CodeRecordsGone, path, where+fmt.Sprintf("records %d to %d were deleted before they were processed (retention)", o.Offset, ends.Low-1),
+			case max(o.Offset, replayed(o.Metadata)) < ends.Low: // else they come again after a checkpoint has gone back, and the rest of them is enough
+				found = append(found, b.changed(manifest.CodeRecordsGone, path, where+fmt.Sprintf("records %d to %d were deleted before they were processed (retention)", max(o.Offset, replayed(o.Metadata)), ends.Low-1),
 					"records_gone", on.RecordsGone, `"earliest" or "latest" to go on without them`))
 			}
 		}
 	}
 	return found
+}
+
+// replayed is host.Offset.Replayed of an offset with this metadata.
+func replayed(metadata string) int64 {
+	o, _ := host.DecodeOffset(metadata)
+	return o.Replayed()
 }
 
 // replaced asks what the offsets of a source's task say about its topic: whether

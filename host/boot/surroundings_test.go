@@ -55,6 +55,17 @@ func committedMeta(identity, log uint32, next uint64) string {
 	return "slip1." + base64.RawStdEncoding.EncodeToString(b)
 }
 
+// replayMeta is committedMeta(7, 9, 20) of an offset at which a checkpoint has
+// gone back: records below until come again.
+func replayMeta(until uint64) string {
+	b, err := base64.RawStdEncoding.DecodeString(strings.TrimPrefix(committedMeta(7, 9, 20), "slip1."))
+	if err != nil {
+		panic(err)
+	}
+	b = append(binary.AppendUvarint(b, until), 0)
+	return "slip1." + base64.RawStdEncoding.EncodeToString(b)
+}
+
 // changedBuild is changedManifest, with more at its end, as it is once the
 // broker was asked: both topics are there with one partition.
 func changedBuild(t *testing.T, more string) *Build {
@@ -107,6 +118,13 @@ func TestChangesFromOutsideAreToldBeforehand(t *testing.T) {
 		},
 		"retention": {
 			offset: 4, meta: committedMeta(7, 9, 20), in: abi.Bounds{Low: 5, LastStable: 20, High: 20}, log: whole,
+			code: manifest.CodeRecordsGone, level: manifest.LevelError, text: "records 4 to 4 were deleted",
+		},
+		"retention, in what comes again": {
+			offset: 2, meta: replayMeta(5), in: abi.Bounds{Low: 5, LastStable: 20, High: 20}, log: whole,
+		},
+		"retention, behind what comes again": {
+			offset: 2, meta: replayMeta(4), in: abi.Bounds{Low: 5, LastStable: 20, High: 20}, log: whole,
 			code: manifest.CodeRecordsGone, level: manifest.LevelError, text: "records 4 to 4 were deleted",
 		},
 		"offset set by hand": {
