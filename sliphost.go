@@ -24,7 +24,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"syscall"
@@ -161,7 +160,7 @@ func (p *program) parse(name string, args []string) (string, error) {
 
 func (p *program) options() boot.Options {
 	return boot.Options{
-		Logger: p.log, UntilIdle: p.untilIdle, Set: p.set, StateDir: p.stateDir, StartBroker: startBroker,
+		Logger: p.log, UntilIdle: p.untilIdle, Set: p.set, StateDir: p.stateDir, StartBroker: boot.SpawnBroker,
 		Stdin: p.in, Stdout: p.out, Kinds: p.kinds,
 	}
 }
@@ -214,33 +213,4 @@ func (p *program) broker(ctx context.Context, args []string) error {
 		return &usageError{"broker takes --dir and --idle-exit"}
 	}
 	return boot.RunBroker(ctx, o)
-}
-
-// brokerIdleEnv shortens the life of a broker that a command starts, for tests
-// and scripts that clean up behind themselves.
-const brokerIdleEnv = "SLIPHOST_BROKER_IDLE"
-
-// startBroker starts this program as the embedded broker, which outlives it.
-func startBroker(dir string) error {
-	self, err := os.Executable()
-	if err != nil {
-		return fmt.Errorf("find this program's own file: %w", err)
-	}
-	log, err := os.OpenFile(boot.BrokerLog(dir), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
-	if err != nil {
-		return fmt.Errorf("open the broker's log: %w", err)
-	}
-	defer log.Close()
-	args := []string{"broker", "--dir", dir}
-	if idle := os.Getenv(brokerIdleEnv); idle != "" {
-		args = append(args, "--idle-exit", idle)
-	}
-	cmd := exec.Command(self, args...)
-	cmd.Stdout, cmd.Stderr = log, log
-	// A session of its own: a terminal's Ctrl-C is not meant for it.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	return cmd.Process.Release()
 }

@@ -372,8 +372,8 @@ func (w *worker) restart(ctx context.Context, err error) error {
 // canRestart says whether the clients may be made anew once more.
 func (w *worker) canRestart() bool { return w.vain < maxRestarts }
 
-// unreachable says that err is one of a call that was made again as often as
-// it is, because it said that it may be: nobody answers.
+// unreachable says that a broker is only away: err may be tried again, and was,
+// or its time ran out.
 func unreachable(err error) bool {
 	var known interface{ Retriable() bool }
 	return errors.As(err, &known) && known.Retriable() || errors.Is(err, context.DeadlineExceeded)

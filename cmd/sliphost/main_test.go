@@ -13,6 +13,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
+
+	"github.com/sliphost/sliphost/host/boot"
 )
 
 func TestMain(m *testing.M) {
@@ -46,7 +48,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("GUESTS", modules)
 			env.Setenv("XDG_CACHE_HOME", cache)
-			env.Setenv(brokerIdleEnv, "2s")
+			env.Setenv(boot.BrokerIdleEnv, "2s")
 			env.Setenv("NO_COLOR", "1")
 			toolchains(env)
 			env.Defer(func() { awaitBrokers(t, env.WorkDir) })

@@ -1,11 +1,7 @@
 package main
 
 import (
-	"fmt"
 	"log/slog"
-	"os"
-	"os/exec"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -52,35 +48,5 @@ func (s *source) load(o boot.Options) (*manifest.Manifest, error) {
 
 // options are what every command hands to boot.
 func (c *cli) options(log *slog.Logger) boot.Options {
-	return boot.Options{Logger: log, StartBroker: startBroker, Version: buildVersion().Version}
-}
-
-// brokerIdleEnv shortens the life of a broker that a command starts, for
-// tests and scripts that clean up behind themselves.
-const brokerIdleEnv = "SLIPHOST_BROKER_IDLE"
-
-// startBroker starts this program as a broker on dir, detached: it outlives
-// the command that needs it.
-func startBroker(dir string) error {
-	self, err := os.Executable()
-	if err != nil {
-		return fmt.Errorf("find this program's own file: %w", err)
-	}
-	log, err := os.OpenFile(boot.BrokerLog(dir), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
-	if err != nil {
-		return fmt.Errorf("open the broker's log: %w", err)
-	}
-	defer log.Close()
-	args := []string{"broker", "--dir", dir}
-	if idle := os.Getenv(brokerIdleEnv); idle != "" {
-		args = append(args, "--idle-exit", idle)
-	}
-	cmd := exec.Command(self, args...)
-	cmd.Stdout, cmd.Stderr = log, log
-	// A session of its own: a terminal's Ctrl-C is not meant for it.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	return cmd.Process.Release()
+	return boot.Options{Logger: log, StartBroker: boot.SpawnBroker, Version: buildVersion().Version}
 }

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"os/exec"
+	"syscall"
 	"time"
 
 	"github.com/sliphost/sliphost/kafka/embedded"
@@ -52,3 +55,34 @@ func RunBroker(ctx context.Context, o BrokerOptions) error {
 // BrokerLog is the file that the output of a broker started on demand in dir
 // belongs into: a failed start is explained from it.
 func BrokerLog(dir string) string { return embedded.LogPath(dir) }
+
+// BrokerIdleEnv shortens the life of a broker that SpawnBroker starts, for
+// tests and scripts that clean up behind themselves.
+const BrokerIdleEnv = "SLIPHOST_BROKER_IDLE"
+
+// SpawnBroker starts this program's own command `broker` on dir, detached: it
+// outlives the command that needs it. It is what Options.StartBroker is in
+// every program that has that command.
+func SpawnBroker(dir string) error {
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program's own file: %w", err)
+	}
+	log, err := os.OpenFile(BrokerLog(dir), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return fmt.Errorf("open the broker's log: %w", err)
+	}
+	defer log.Close()
+	args := []string{"broker", "--dir", dir}
+	if idle := os.Getenv(BrokerIdleEnv); idle != "" {
+		args = append(args, "--idle-exit", idle)
+	}
+	cmd := exec.Command(self, args...)
+	cmd.Stdout, cmd.Stderr = log, log
+	// A session of its own: a terminal's Ctrl-C is not meant for it.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	return cmd.Process.Release()
+}
